@@ -1,0 +1,202 @@
+//! The seam to the network: opaque frames, moved between members.
+
+use std::future;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use crate::peer::{PeerId, PeerInfo};
+
+/// The largest frame that a transport has to carry: an entry of 8 MiB, and room for what wraps it.
+pub const MAX_FRAME: usize = 8 * 1024 * 1024 + 64 * 1024;
+
+/// Moves opaque frames between members.
+///
+/// A transport knows nothing of what it carries. It may lose, delay, repeat and reorder frames;
+/// what it must not do is alter them, or keep a caller waiting without bound: every
+/// [`request`](Self::request) and [`broadcast`](Self::broadcast) ends within a deadline of the
+/// transport's own.
+///
+/// An error is always a safe answer. The cache above treats it as if the peer were not there.
+#[async_trait]
+pub trait Transport: Send + Sync + 'static {
+    /// Our own name.
+    fn local_peer(&self) -> PeerId;
+
+    /// The peers that we are connected to at this moment.
+    fn peers(&self) -> Vec<PeerInfo>;
+
+    /// Sends `frame` to one peer and waits for its reply.
+    async fn request(&self, to: PeerId, frame: Bytes) -> Result<Bytes, TransportError>;
+
+    /// Sends `frame` to every peer, and tells who has acknowledged it.
+    ///
+    /// Having no peers is not an error: nobody had to be told.
+    async fn broadcast(&self, frame: Bytes) -> Result<Delivery, TransportError>;
+
+    /// The next frame from a peer; `None` once the transport is closed.
+    ///
+    /// Frames are queued in a bounded queue until they are accepted. Cancelling the call loses
+    /// nothing.
+    async fn accept(&self) -> Option<Inbound>;
+
+    /// Says goodbye to the peers and stops. What is called afterwards fails with
+    /// [`TransportError::Closed`].
+    async fn close(&self);
+}
+
+/// Whom a broadcast has reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// Peers that have confirmed the frame.
+    pub acked: Vec<PeerId>,
+    /// Peers that were sent the frame and have not confirmed it.
+    pub failed: Vec<PeerId>,
+}
+
+/// A frame from a peer.
+#[derive(Debug)]
+pub struct Inbound {
+    /// Who sent it.
+    pub from: PeerId,
+    /// How it was sent.
+    pub kind: FrameKind,
+    /// What was sent.
+    pub frame: Bytes,
+    /// The way back.
+    pub reply: Replier,
+}
+
+/// How a frame was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameKind {
+    /// To one peer, by [`Transport::request`].
+    Request,
+    /// To all peers, by [`Transport::broadcast`].
+    Broadcast,
+}
+
+/// Answers one inbound frame. To a broadcast the answer is the acknowledgement, and what is in it
+/// is not looked at.
+///
+/// Dropping it without an answer tells the peer that there will be none.
+#[derive(Debug)]
+pub struct Replier(Option<oneshot::Sender<Bytes>>);
+
+impl Replier {
+    /// A replier, and the end at which the transport waits for the reply.
+    pub fn new() -> (Self, oneshot::Receiver<Bytes>) {
+        let (reply, replied) = oneshot::channel();
+        (Self(Some(reply)), replied)
+    }
+
+    /// For frames that nobody awaits a reply to.
+    pub const fn nobody() -> Self {
+        Self(None)
+    }
+
+    /// Whether somebody is waiting for the reply.
+    pub const fn is_awaited(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Sends the reply. A peer that has stopped waiting is not an error.
+    pub fn send(self, reply: Bytes) {
+        if let Some(waiting) = self.0 {
+            // The peer may have given up meanwhile; there is nobody left to tell.
+            let _ = waiting.send(reply);
+        }
+    }
+}
+
+/// Why a frame did not get through.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// There is no way to this peer now. Another one may be asked at once.
+    #[error("peer {0} is not reachable")]
+    Unreachable(PeerId),
+    /// The peer did not answer within the transport's deadline. It may have got the frame.
+    #[error("no answer from the peer in time")]
+    Timeout,
+    /// The frame must not be sent again: it is over the limit.
+    #[error("a frame of {size} bytes is over the limit of {limit}")]
+    TooLarge {
+        /// The frame's length in bytes.
+        size: usize,
+        /// The longest that is carried.
+        limit: usize,
+    },
+    /// Too much is under way already. The same frame may be sent again later.
+    #[error("too many requests to the peer are under way")]
+    Busy,
+    /// The peer got the frame and would not answer it.
+    #[error("the peer declined to answer")]
+    Declined,
+    /// The frame could not be sealed, so it was not sent.
+    #[error("the frame cannot be sealed: {0}")]
+    Unsealed(#[from] crate::sealer::SealError),
+    /// What came back does not open under the fleet's key. It was not looked at.
+    #[error("the reply does not open")]
+    Unopened,
+    /// This transport is closed; it will carry nothing more.
+    #[error("the transport is closed")]
+    Closed,
+}
+
+/// A transport for a cache that shares with nobody.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoTransport;
+
+#[async_trait]
+impl Transport for NoTransport {
+    fn local_peer(&self) -> PeerId {
+        PeerId::LOCAL
+    }
+
+    fn peers(&self) -> Vec<PeerInfo> {
+        Vec::new()
+    }
+
+    async fn request(&self, to: PeerId, _frame: Bytes) -> Result<Bytes, TransportError> {
+        Err(TransportError::Unreachable(to))
+    }
+
+    async fn broadcast(&self, _frame: Bytes) -> Result<Delivery, TransportError> {
+        Ok(Delivery::default())
+    }
+
+    async fn accept(&self) -> Option<Inbound> {
+        future::pending().await
+    }
+
+    async fn close(&self) {}
+}
+
+#[async_trait]
+impl<T: Transport + ?Sized> Transport for std::sync::Arc<T> {
+    fn local_peer(&self) -> PeerId {
+        (**self).local_peer()
+    }
+
+    fn peers(&self) -> Vec<PeerInfo> {
+        (**self).peers()
+    }
+
+    async fn request(&self, to: PeerId, frame: Bytes) -> Result<Bytes, TransportError> {
+        (**self).request(to, frame).await
+    }
+
+    async fn broadcast(&self, frame: Bytes) -> Result<Delivery, TransportError> {
+        (**self).broadcast(frame).await
+    }
+
+    async fn accept(&self) -> Option<Inbound> {
+        (**self).accept().await
+    }
+
+    async fn close(&self) {
+        (**self).close().await;
+    }
+}

@@ -1,0 +1,1 @@
+//! A libp2p transport for cache-core.

@@ -1,0 +1,3 @@
+//! One GitHub API call for a whole fleet of runners.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Whole nodes and whole fleets, tested from outside.
