@@ -1,15 +1,62 @@
 //! A cache whose entries are shared, and merged by timestamp, among peers.
+//!
+//! ```text
+//! caller ──► Cache::get_or_fetch ──► fresh entry? ──► answer
+//!                                 └► one fetch per key ──► commit ──► answer
+//!                                                            │ in the background
+//!            peers ◄── Transport ◄── wire ◄── outbox ◄───────┘
+//!            peers ──► Transport ──► wire ──► merge ──► store
+//! ```
+//!
+//! - [`Cache`] is the one door. [`get_or_fetch`](Cache::get_or_fetch) answers from a fresh entry,
+//!   or lets one caller per key fetch for all who ask.
+//! - Every put is pushed to all peers in the background. They [merge] it: the later
+//!   stamp wins, whichever way and however often it arrives.
+//! - The network is whatever implements [`Transport`]. [`NoTransport`] is the default;
+//!   `testing::MemoryNetwork` (feature `testing`) is one for tests.
+//! - Nothing here knows sockets, HTTP or what a value means: it is bytes to the cache.
+//!
+//! # What a peer can do to you
+//!
+//! At worst, cause a miss. A frame that does not decode, or is stamped too far ahead, is counted
+//! and dropped; a peer that does not answer is nobody's wait. Who may be a peer at all is decided
+//! by the transport and by what [seals](Sealer) its frames.
+//!
+//! # Features
+//!
+//! - `testing`: clocks that tests move, and a network in memory with latency, loss and partitions.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod builder;
+pub mod cache;
+pub mod entry;
+pub mod fetch;
+mod flight;
+pub mod freshness;
 pub mod key;
+pub mod merge;
+mod node;
+mod outbox;
 pub mod peer;
+mod replica;
 pub mod sealer;
+pub mod stats;
+mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod time;
 pub mod transport;
+pub mod wire;
 
+pub use builder::Builder;
+pub use cache::Cache;
+pub use entry::{Content, Entry};
+pub use fetch::{Answer, BoxError, FetchError, Fetched, Source};
+pub use freshness::{Freshness, Lifetime, State};
 pub use key::{Family, Key, Scope};
 pub use peer::{Direction, PeerId, PeerInfo};
 pub use sealer::{OpenError, Purpose, SealError, Sealer};
+pub use stats::Stats;
 pub use time::{Clock, MAX_SKEW, MeshTime, SystemClock};
 pub use transport::{
     Delivery, FrameKind, Inbound, MAX_FRAME, NoTransport, Replier, Transport, TransportError,

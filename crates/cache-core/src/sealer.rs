@@ -19,8 +19,9 @@ pub trait Sealer: Send + Sync + 'static {
 
 /// What something is sealed for. What was sealed for one purpose does not open for another, so
 /// nothing that one member said can be replayed as if it had said something else.
+///
+/// Exhaustive on purpose: a [`Sealer`] that has not been taught a new purpose must not compile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Purpose<'a> {
     /// A question to one peer.
     Request,

@@ -1,6 +1,6 @@
 //! The seam to the network: opaque frames, moved between members.
 
-use std::future;
+use std::{fmt, future};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -81,19 +81,51 @@ pub enum FrameKind {
 /// is not looked at.
 ///
 /// Dropping it without an answer tells the peer that there will be none.
-#[derive(Debug)]
-pub struct Replier(Option<oneshot::Sender<Bytes>>);
+pub struct Replier(Option<Box<dyn FnOnce(Bytes) + Send + Sync>>);
 
 impl Replier {
     /// A replier, and the end at which the transport waits for the reply.
     pub fn new() -> (Self, oneshot::Receiver<Bytes>) {
         let (reply, replied) = oneshot::channel();
-        (Self(Some(reply)), replied)
+        let send = move |bytes| {
+            // The peer may have given up meanwhile; there is nobody left to tell.
+            let _ = reply.send(bytes);
+        };
+        (Self(Some(Box::new(send))), replied)
     }
 
     /// For frames that nobody awaits a reply to.
     pub const fn nobody() -> Self {
         Self(None)
+    }
+
+    /// Passes the reply through `wrap` on its way, in the task that [sends](Self::send) it.
+    /// Where `wrap` gives nothing back, the peer is told that there is no answer.
+    ///
+    /// This is how a decorator of a [`Transport`] alters replies without a task of its own.
+    ///
+    /// ```
+    /// use cache_core::Replier;
+    ///
+    /// let (replier, mut replied) = Replier::new();
+    /// let replier = replier.map(|reply| Some(reply.to_ascii_uppercase().into()));
+    /// replier.send("yes".into());
+    /// assert_eq!(replied.try_recv()?, "YES");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn map<F>(self, wrap: F) -> Self
+    where
+        F: FnOnce(Bytes) -> Option<Bytes> + Send + Sync + 'static,
+    {
+        let Some(send) = self.0 else {
+            return Self(None);
+        };
+        Self(Some(Box::new(move |reply| {
+            if let Some(wrapped) = wrap(reply) {
+                send(wrapped);
+            }
+        })))
     }
 
     /// Whether somebody is waiting for the reply.
@@ -103,10 +135,17 @@ impl Replier {
 
     /// Sends the reply. A peer that has stopped waiting is not an error.
     pub fn send(self, reply: Bytes) {
-        if let Some(waiting) = self.0 {
-            // The peer may have given up meanwhile; there is nobody left to tell.
-            let _ = waiting.send(reply);
+        if let Some(send) = self.0 {
+            send(reply);
         }
+    }
+}
+
+impl fmt::Debug for Replier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replier")
+            .field("awaited", &self.is_awaited())
+            .finish()
     }
 }
 

@@ -1,0 +1,295 @@
+//! What callers of one cache notice.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::future::join_all;
+use tokio::sync::{Semaphore, oneshot};
+
+use super::*;
+use crate::MeshTime;
+use crate::testing::ManualClock;
+
+const LIFETIME: Lifetime =
+    Lifetime::fresh_for(Duration::from_secs(60)).and_stale_for(Duration::from_secs(60));
+
+fn key() -> Key {
+    Key::public(["k"])
+}
+
+/// A cache, its clock, and an upstream that counts its calls.
+struct Fixture {
+    cache: Cache,
+    clock: ManualClock,
+    calls: Arc<AtomicUsize>,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let clock = ManualClock::default();
+        Self {
+            cache: Cache::builder().clock(clock.clone()).build(),
+            clock,
+            calls: Arc::default(),
+        }
+    }
+
+    async fn fetch(&self, outcome: Result<Fetched, &'static str>) -> Result<Answer, FetchError> {
+        let calls = Arc::clone(&self.calls);
+        let fetch = move |_| async move {
+            calls.fetch_add(1, Ordering::Relaxed);
+            outcome.map_err(Into::into)
+        };
+        self.cache
+            .get_or_fetch(key(), Freshness::AS_STORED, fetch)
+            .await
+    }
+
+    async fn fetch_new(&self, value: &'static str) -> (Bytes, Source) {
+        from_entry(self.fetch(Ok(Fetched::New(value.into(), LIFETIME))).await)
+    }
+
+    fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+}
+
+fn from_entry(answer: Result<Answer, FetchError>) -> (Bytes, Source) {
+    match answer.unwrap() {
+        Answer::Entry { entry, source, .. } => (entry.as_value().unwrap().clone(), source),
+        other => panic!("not from an entry: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_first_call_fetches_and_the_second_hits() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.fetch_new("1").await, ("1".into(), Source::Fetched));
+    assert_eq!(fixture.fetch_new("2").await, ("1".into(), Source::Hit));
+    assert_eq!(fixture.calls(), 1);
+    let stats = fixture.cache.stats();
+    assert_eq!((stats.hits, stats.misses, stats.requests()), (1, 1, 2));
+}
+
+#[tokio::test]
+async fn a_stale_entry_is_handed_to_the_fetch_and_a_dead_one_is_not() {
+    let fixture = Fixture::new();
+    fixture.fetch_new("1").await;
+    let handed = async || {
+        let (tell, told) = oneshot::channel();
+        let fetch = |stale: Option<Entry>| async {
+            let value = stale.and_then(|entry| entry.as_value().cloned());
+            tell.send(value.clone()).unwrap();
+            Ok(value.map_or(Fetched::Passing(Bytes::new()), |value| {
+                Fetched::Revalidated(value, LIFETIME)
+            }))
+        };
+        let answer = fixture
+            .cache
+            .get_or_fetch(key(), Freshness::AS_STORED, fetch);
+        (answer.await, told.await.unwrap())
+    };
+    fixture.clock.advance(Duration::from_secs(60));
+    let (answer, stale) = handed().await;
+    assert_eq!(stale, Some("1".into()));
+    assert_eq!(from_entry(answer), ("1".into(), Source::Revalidated));
+    // Fresh again, from the moment that it was confirmed.
+    assert_eq!(fixture.fetch_new("2").await.1, Source::Hit);
+
+    fixture.clock.advance(Duration::from_secs(120));
+    assert_eq!(handed().await.1, None);
+    assert_eq!(fixture.cache.stats().expirations, 1);
+}
+
+#[tokio::test]
+async fn a_failed_fetch_serves_the_stale_entry_and_without_one_its_error() {
+    let fixture = Fixture::new();
+    let error = fixture.fetch(Err("upstream is down")).await.unwrap_err();
+    assert_eq!(error.to_string(), "upstream is down");
+
+    fixture.fetch_new("1").await;
+    fixture.clock.advance(Duration::from_secs(60));
+    let served = from_entry(fixture.fetch(Err("upstream is down")).await);
+    assert_eq!(served, ("1".into(), Source::Stale));
+    // Still stale: the next caller tries again.
+    assert_eq!(
+        fixture.fetch_new("2").await,
+        ("2".into(), Source::Refetched)
+    );
+    let stats = fixture.cache.stats();
+    assert_eq!((stats.stale_served, stats.misses), (1, 3));
+}
+
+#[tokio::test]
+async fn a_caller_who_asks_for_a_fresher_answer_gets_one() {
+    let fixture = Fixture::new();
+    fixture.fetch_new("1").await;
+    let fetch = |stale: Option<Entry>| async move {
+        assert!(stale.is_some());
+        Ok(Fetched::New("2".into(), LIFETIME))
+    };
+    let answer = fixture
+        .cache
+        .get_or_fetch(key(), Freshness::REVALIDATE, fetch);
+    assert_eq!(from_entry(answer.await), ("2".into(), Source::Refetched));
+}
+
+#[tokio::test]
+async fn many_callers_at_once_make_one_fetch() {
+    let fixture = Fixture::new();
+    let callers = (0..50).map(|_| fixture.fetch_new("1"));
+    let answers = join_all(callers).await;
+    assert_eq!(fixture.calls(), 1);
+    let fetched = answers
+        .iter()
+        .filter(|(_, source)| *source == Source::Fetched);
+    assert_eq!(fetched.count(), 1);
+    let stats = fixture.cache.stats();
+    assert_eq!(
+        (stats.misses, stats.coalesced, stats.requests()),
+        (1, 49, 50)
+    );
+}
+
+#[tokio::test]
+async fn a_failure_is_shared_with_those_who_waited_and_not_remembered() {
+    let fixture = Fixture::new();
+    let callers = (0..10).map(|_| fixture.fetch(Err("rate limited")));
+    for answer in join_all(callers).await {
+        assert_eq!(answer.unwrap_err().to_string(), "rate limited");
+    }
+    assert_eq!(fixture.calls(), 1);
+    fixture.fetch_new("1").await;
+    assert_eq!(fixture.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_passing_answer_is_shared_with_those_who_waited_and_not_kept() {
+    let fixture = Fixture::new();
+    let callers = (0..10).map(|_| fixture.fetch(Ok(Fetched::Passing("404".into()))));
+    for answer in join_all(callers).await {
+        assert!(matches!(answer, Ok(Answer::Passing { value, .. }) if value == "404"));
+    }
+    assert_eq!(fixture.calls(), 1);
+    assert_eq!(fixture.cache.stats().entries, 0);
+}
+
+#[tokio::test]
+async fn a_private_answer_leaves_the_others_to_fetch_for_themselves() {
+    let fixture = Fixture::new();
+    let callers = (0..10).map(|_| fixture.fetch(Ok(Fetched::Private)));
+    for answer in join_all(callers).await {
+        assert_eq!(answer.unwrap(), Answer::Private);
+    }
+    assert_eq!(fixture.calls(), 10);
+    assert_eq!(fixture.cache.stats().misses, 10);
+}
+
+#[tokio::test]
+async fn a_fetch_outlives_the_caller_that_started_it() {
+    let fixture = Fixture::new();
+    let gate = Arc::new(Semaphore::new(0));
+    let fetch = {
+        let gate = Arc::clone(&gate);
+        |_| async move {
+            gate.acquire().await?.forget();
+            Ok(Fetched::New("1".into(), LIFETIME))
+        }
+    };
+    let first = fixture
+        .cache
+        .get_or_fetch(key(), Freshness::AS_STORED, fetch);
+    assert!(
+        time::timeout(Duration::from_millis(1), first)
+            .await
+            .is_err()
+    );
+    let second = fixture.fetch_new("2");
+    tokio::pin!(second);
+    assert!(futures::poll!(&mut second).is_pending());
+    gate.add_permits(1);
+    assert_eq!(second.await, ("1".into(), Source::Coalesced));
+}
+
+#[tokio::test]
+async fn a_panicking_fetch_fails_its_caller_and_one_who_waited_tries_again() {
+    let fixture = Fixture::new();
+    let gate = Arc::new(Semaphore::new(0));
+    let fetch = {
+        let gate = Arc::clone(&gate);
+        |_| async move {
+            gate.acquire().await?.forget();
+            panic!("a bug in the fetch, on purpose")
+        }
+    };
+    let first = fixture
+        .cache
+        .get_or_fetch(key(), Freshness::AS_STORED, fetch);
+    tokio::pin!(first);
+    assert!(futures::poll!(&mut first).is_pending());
+    let others = join_all((0..3).map(|_| fixture.fetch_new("1")));
+    gate.add_permits(1);
+    let (first, others) = tokio::join!(first, others);
+    assert!(first.unwrap_err().to_string().contains("panicked"));
+    assert!(others.iter().all(|(value, _)| value == "1"));
+    assert_eq!(fixture.calls(), 1);
+}
+
+#[tokio::test]
+async fn an_invalidation_during_a_fetch_outlives_it() {
+    let fixture = Fixture::new();
+    let cache = fixture.cache.clone();
+    let clock = fixture.clock.clone();
+    let fetch = |_| async move {
+        // Somebody writes while the answer to an earlier question is still on its way.
+        clock.advance(Duration::from_millis(1));
+        cache.invalidate(key());
+        Ok(Fetched::New("old".into(), LIFETIME))
+    };
+    let answer = fixture
+        .cache
+        .get_or_fetch(key(), Freshness::AS_STORED, fetch);
+    assert_eq!(from_entry(answer.await), ("old".into(), Source::Fetched));
+    assert_eq!(
+        fixture.fetch_new("new").await,
+        ("new".into(), Source::Fetched)
+    );
+}
+
+#[tokio::test]
+async fn an_invalidated_entry_is_neither_served_nor_revalidated() {
+    let fixture = Fixture::new();
+    fixture.fetch_new("1").await;
+    fixture.cache.invalidate(key());
+    assert_eq!(fixture.cache.get(&key()), None);
+    let fetch = |stale: Option<Entry>| async move {
+        assert_eq!(stale, None);
+        Ok(Fetched::New("2".into(), LIFETIME))
+    };
+    let answer = fixture
+        .cache
+        .get_or_fetch(key(), Freshness::AS_STORED, fetch);
+    assert_eq!(from_entry(answer.await), ("2".into(), Source::Fetched));
+}
+
+#[tokio::test]
+async fn stamps_of_a_key_never_run_backwards_though_the_clock_does() {
+    let fixture = Fixture::new();
+    let first = fixture.cache.put(key(), "1".into(), LIFETIME);
+    fixture
+        .clock
+        .set(MeshTime::from_millis(first.stored_at().as_millis() - 5000));
+    let second = fixture.cache.put(key(), "2".into(), LIFETIME);
+    assert!(second.stored_at() > first.stored_at());
+    assert_eq!(fixture.cache.get(&key()), Some(second));
+}
+
+#[tokio::test]
+async fn a_closed_cache_still_answers_and_lets_nobody_wait() {
+    let fixture = Fixture::new();
+    fixture.fetch_new("1").await;
+    fixture.cache.close().await;
+    assert_eq!(fixture.fetch_new("2").await.1, Source::Hit);
+    fixture.clock.advance(Duration::from_secs(120));
+    let answer = fixture.fetch(Ok(Fetched::Private)).await;
+    assert!(answer.unwrap_err().to_string().contains("closed"));
+}

@@ -1,0 +1,110 @@
+//! What a fetch may bring, and what a lookup may be answered with.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::entry::Entry;
+use crate::freshness::Lifetime;
+
+/// What a fetch has brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// A complete new answer: kept, and shared with the peers.
+    New(Bytes, Lifetime),
+    /// The stale entry that the fetch was handed is still right, in this form: kept as a new
+    /// version, and shared.
+    Revalidated(Bytes, Lifetime),
+    /// An answer that must not be kept. All who wait for this fetch get it, and nobody later.
+    Passing(Bytes),
+    /// Something that only the fetch's own caller can have, who has it already: a stream, say.
+    /// Each of the others fetches for itself.
+    Private,
+}
+
+/// How a lookup was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// From an entry, which is never a tombstone.
+    Entry {
+        /// The entry.
+        entry: Entry,
+        /// How it came to be the answer.
+        source: Source,
+        /// How old it is.
+        age: Duration,
+    },
+    /// [`Fetched::Passing`].
+    Passing {
+        /// What the fetch has brought.
+        value: Bytes,
+        /// [`Source::Fetched`] or [`Source::Coalesced`].
+        source: Source,
+    },
+    /// [`Fetched::Private`], by the fetch that came with this very call.
+    Private,
+}
+
+/// Where an answer came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A fresh entry that this node fetched.
+    Hit,
+    /// A fresh entry that a peer fetched.
+    PeerHit,
+    /// A fetch that somebody else had under way.
+    Coalesced,
+    /// A stale entry that upstream has confirmed.
+    Revalidated,
+    /// A stale entry, because the fetch failed.
+    Stale,
+    /// The fetch; nothing was held before it.
+    Fetched,
+    /// The fetch, which replaced a stale entry.
+    Refetched,
+}
+
+/// A fetch has failed, and there was nothing stale to serve in its place. All who waited for it
+/// get the same error; it is not remembered.
+#[derive(Clone, Debug)]
+pub struct FetchError(Arc<dyn Error + Send + Sync>);
+
+/// What a fetch fails with.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+impl FetchError {
+    /// The fetch has ended without an answer.
+    pub(crate) fn abandoned() -> Self {
+        Self(Arc::new(Abandoned))
+    }
+
+    /// The error of the fetch, if it is an `E`.
+    pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
+        self.0.downcast_ref()
+    }
+}
+
+impl From<BoxError> for FetchError {
+    fn from(error: BoxError) -> Self {
+        Self(error.into())
+    }
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for FetchError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the fetch ended without an answer: it panicked, or the cache was closed")]
+struct Abandoned;

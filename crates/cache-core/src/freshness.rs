@@ -1,0 +1,87 @@
+//! When an entry is fresh, stale or dead.
+//!
+//! The words are those of [RFC 9111, section 4.2](https://www.rfc-editor.org/rfc/rfc9111#section-4.2).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How long an entry may be served as it is, and how long it is kept beyond that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lifetime {
+    /// It may be served without asking for this long. Zero is allowed: such an entry is asked
+    /// after each time.
+    pub ttl: Duration,
+    /// For this long past `ttl` it may still be revalidated, or served while upstream cannot
+    /// answer.
+    pub stale_for: Duration,
+}
+
+impl Lifetime {
+    /// Fresh for `ttl`, and gone after it.
+    pub const fn fresh_for(ttl: Duration) -> Self {
+        Self {
+            ttl,
+            stale_for: Duration::ZERO,
+        }
+    }
+
+    /// The same, kept for `stale_for` past its ttl.
+    pub const fn and_stale_for(self, stale_for: Duration) -> Self {
+        Self { stale_for, ..self }
+    }
+
+    /// From the entry's birth to its death.
+    pub const fn total(self) -> Duration {
+        self.ttl.saturating_add(self.stale_for)
+    }
+}
+
+/// What may be done with an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Serve it.
+    Fresh,
+    /// Ask upstream first; serve it where upstream says so or cannot answer.
+    Stale,
+    /// Evict it.
+    Dead,
+}
+
+/// How fresh an entry has to be for the caller at hand.
+///
+/// A caller can ask for more or for less than the entry's own ttl, but never for an entry that is
+/// [dead](State::Dead).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Freshness {
+    max_age: Option<Duration>,
+}
+
+impl Freshness {
+    /// As fresh as the entry's own ttl says.
+    pub const AS_STORED: Self = Self { max_age: None };
+
+    /// Ask upstream first, whatever is stored.
+    pub const REVALIDATE: Self = Self::at_most(Duration::ZERO);
+
+    /// Younger than `max_age`, in place of the entry's own ttl.
+    pub const fn at_most(max_age: Duration) -> Self {
+        Self {
+            max_age: Some(max_age),
+        }
+    }
+
+    /// The state of an entry of this lifetime and age. An entry whose age equals its ttl is stale.
+    pub fn state(self, lifetime: Lifetime, age: Duration) -> State {
+        if age >= lifetime.total() {
+            State::Dead
+        } else if age < self.max_age.unwrap_or(lifetime.ttl) {
+            State::Fresh
+        } else {
+            State::Stale
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! What members tell each other, over a network in memory and in virtual time.
+
+use super::*;
+use crate::testing::{ManualClock, MemoryNetwork, MemoryTransport};
+use crate::transport::{FrameKind, TransportError};
+use crate::{Cache, Clock, Lifetime, MAX_SKEW, MeshTime};
+
+const LIFETIME: Lifetime = Lifetime::fresh_for(Duration::from_secs(600));
+
+fn key() -> Key {
+    Key::public(["k"])
+}
+
+fn entry(stored_at: MeshTime, value: &'static str) -> Entry {
+    let origin = PeerId::from_bytes(b"elsewhere").unwrap();
+    Entry::value(stored_at, origin, value.into(), LIFETIME)
+}
+
+/// A cache with one peer, whose part the test plays.
+struct Fixture {
+    cache: Cache,
+    clock: ManualClock,
+    peer: MemoryTransport,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let network = MemoryNetwork::new(1);
+        let clock = ManualClock::default();
+        let cache = Cache::builder()
+            .clock(clock.clone())
+            .transport(network.join("node"));
+        Self {
+            peer: network.join("peer"),
+            cache: cache.build(),
+            clock,
+        }
+    }
+
+    async fn tell(&self, frame: Bytes) -> Result<Bytes, TransportError> {
+        self.peer.request(self.cache.local_peer(), frame).await
+    }
+
+    async fn put(&self, entry: Entry) {
+        let frame = Message::Put(Put { key: key(), entry }).encode().unwrap();
+        let reply = self.tell(frame).await.unwrap();
+        assert_eq!(Message::decode(&reply), Ok(Message::Ack));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_put_is_pushed_to_the_peer_and_counts_as_acknowledged() {
+    let fixture = Fixture::new();
+    let put = fixture.cache.put(key(), "1".into(), LIFETIME);
+    let inbound = fixture.peer.accept().await.unwrap();
+    assert_eq!(inbound.kind, FrameKind::Broadcast);
+    let message = Message::decode(&inbound.frame).unwrap();
+    assert_eq!(
+        message,
+        Message::Put(Put {
+            key: key(),
+            entry: put
+        })
+    );
+    inbound.reply.send(Bytes::new());
+    time::sleep(Duration::from_millis(1)).await;
+    let broadcast = fixture.cache.stats().broadcast;
+    assert_eq!(
+        (broadcast.sent, broadcast.acked, broadcast.failed),
+        (1, 1, 0)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_does_not_acknowledge_counts_as_failed() {
+    let fixture = Fixture::new();
+    fixture.cache.put(key(), "1".into(), LIFETIME);
+    drop(fixture.peer.accept().await.unwrap().reply);
+    time::sleep(Duration::from_millis(1)).await;
+    let broadcast = fixture.cache.stats().broadcast;
+    assert_eq!(
+        (broadcast.sent, broadcast.acked, broadcast.failed),
+        (1, 0, 1)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newer_entry_is_accepted_and_an_older_one_ignored() {
+    let fixture = Fixture::new();
+    let now = fixture.clock.now();
+    fixture.put(entry(now, "new")).await;
+    fixture
+        .put(entry(MeshTime::from_millis(now.as_millis() - 1), "old"))
+        .await;
+    assert_eq!(
+        fixture.cache.get(&key()).unwrap().as_value().unwrap(),
+        "new"
+    );
+    let stats = fixture.cache.stats();
+    let received = stats.received;
+    assert_eq!(
+        (received.accepted, received.ignored, received.rejected),
+        (1, 1, 0)
+    );
+    assert_eq!(stats.peer_hits, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stamp_too_far_ahead_is_refused_and_one_within_the_bound_is_not() {
+    let fixture = Fixture::new();
+    let edge = fixture.clock.now().saturating_add(MAX_SKEW);
+    fixture.put(entry(edge.next(), "from the future")).await;
+    assert_eq!(fixture.cache.get(&key()), None);
+    assert_eq!(fixture.cache.stats().received.rejected, 1);
+    fixture.put(entry(edge, "just in time")).await;
+    assert!(fixture.cache.get(&key()).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_dead_on_arrival_is_ignored() {
+    let fixture = Fixture::new();
+    let old = entry(fixture.clock.now(), "1");
+    fixture.clock.advance(LIFETIME.total());
+    fixture.put(old).await;
+    let stats = fixture.cache.stats();
+    assert_eq!((stats.received.ignored, stats.entries), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_decode_is_counted_and_leaves_the_node_working() {
+    let fixture = Fixture::new();
+    for frame in [&b""[..], b"\x01", b"\x07\x01rest", b"\x01\x01garbage"] {
+        let reply = fixture.tell(Bytes::from_static(frame)).await;
+        assert_eq!(reply, Err(TransportError::Declined));
+    }
+    assert_eq!(fixture.cache.stats().received.rejected, 4);
+    fixture.put(entry(fixture.clock.now(), "1")).await;
+    assert!(fixture.cache.get(&key()).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_of_message_from_a_later_release_is_passed_over() {
+    let fixture = Fixture::new();
+    let reply = fixture.tell(Bytes::from_static(b"\x01\xc8later")).await;
+    assert!(reply.is_ok());
+    assert_eq!(fixture.cache.stats().received.rejected, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_tells_the_peer_what_is_still_queued() {
+    let fixture = Fixture::new();
+    for name in 0..200_u8 {
+        fixture
+            .cache
+            .put(Key::public([[name]]), "1".into(), LIFETIME);
+    }
+    let receive = async {
+        for _ in 0..200 {
+            fixture
+                .peer
+                .accept()
+                .await
+                .unwrap()
+                .reply
+                .send(Bytes::new());
+        }
+    };
+    tokio::join!(fixture.cache.close(), receive);
+    assert_eq!(fixture.cache.stats().broadcast.acked, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_waits_for_no_peer_that_does_not_answer() {
+    let fixture = Fixture::new();
+    fixture.cache.put(key(), "1".into(), LIFETIME);
+    let silent = fixture.peer.accept().await.unwrap();
+    fixture.cache.close().await;
+    drop(silent);
+    assert!(fixture.peer.peers().is_empty());
+}

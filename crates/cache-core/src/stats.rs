@@ -1,0 +1,152 @@
+//! What is counted, and how it adds up.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+/// The counters of a cache at one moment.
+///
+/// Every lookup counts in exactly one of `hits`, `peer_hits`, `misses`, `revalidated`,
+/// `stale_served` and `coalesced`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Answered from a fresh entry that this node fetched.
+    pub hits: u64,
+    /// Answered from a fresh entry that a peer fetched.
+    pub peer_hits: u64,
+    /// Not answered from the cache: fetched, or tried to.
+    pub misses: u64,
+    /// Answered from a stale entry which upstream confirmed.
+    pub revalidated: u64,
+    /// Answered from a stale entry because upstream could not answer.
+    pub stale_served: u64,
+    /// Answered by a fetch that somebody else had under way.
+    pub coalesced: u64,
+    /// Entries dropped because their time was over.
+    pub expirations: u64,
+    /// Entries dropped to make room.
+    pub evictions: u64,
+    /// Entries held now.
+    pub entries: u64,
+    /// What they occupy in memory, in bytes.
+    pub bytes: u64,
+    /// Peers connected now.
+    pub connected_peers: u64,
+    /// Entries pushed to peers.
+    pub broadcast: BroadcastStats,
+    /// Entries received from peers.
+    pub received: ReceivedStats,
+}
+
+/// Pushes to peers; one entry sent to four peers counts four times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BroadcastStats {
+    /// Sent: `acked` and `failed` together.
+    pub sent: u64,
+    /// Confirmed by the peer.
+    pub acked: u64,
+    /// Not confirmed, or dropped from a full queue before anybody was told.
+    pub failed: u64,
+}
+
+/// Entries received from peers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ReceivedStats {
+    /// Newer than what was held, and kept.
+    pub accepted: u64,
+    /// Known already, older than what is held, or dead on arrival.
+    pub ignored: u64,
+    /// Refused: stamped too far ahead, or not understood.
+    pub rejected: u64,
+}
+
+impl Stats {
+    /// All lookups.
+    pub const fn requests(&self) -> u64 {
+        self.hits
+            + self.peer_hits
+            + self.misses
+            + self.revalidated
+            + self.stale_served
+            + self.coalesced
+    }
+
+    /// Lookups that were answered without a call that returned a body.
+    pub const fn saved(&self) -> u64 {
+        self.requests() - self.misses
+    }
+
+    /// The share of hits, own and from peers, in hits and misses: 0 to 1, and 0 before the first
+    /// lookup.
+    pub fn hit_rate(&self) -> f64 {
+        let hits = self.hits + self.peer_hits;
+        match hits + self.misses {
+            0 => 0.0,
+            lookups => hits as f64 / lookups as f64,
+        }
+    }
+}
+
+/// A number that only goes up, counted without a lock.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    // Relaxed: a counter orders nothing else.
+    pub(crate) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The live counters behind [`Stats`].
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) hits: Counter,
+    pub(crate) peer_hits: Counter,
+    pub(crate) misses: Counter,
+    pub(crate) revalidated: Counter,
+    pub(crate) stale_served: Counter,
+    pub(crate) coalesced: Counter,
+    pub(crate) expirations: Counter,
+    pub(crate) evictions: Counter,
+    pub(crate) acked: Counter,
+    pub(crate) failed: Counter,
+    pub(crate) accepted: Counter,
+    pub(crate) ignored: Counter,
+    pub(crate) rejected: Counter,
+}
+
+impl Counters {
+    /// The counted part of the statistics; what is measured on the spot is left at zero.
+    pub(crate) fn snapshot(&self) -> Stats {
+        let (acked, failed) = (self.acked.get(), self.failed.get());
+        Stats {
+            hits: self.hits.get(),
+            peer_hits: self.peer_hits.get(),
+            misses: self.misses.get(),
+            revalidated: self.revalidated.get(),
+            stale_served: self.stale_served.get(),
+            coalesced: self.coalesced.get(),
+            expirations: self.expirations.get(),
+            evictions: self.evictions.get(),
+            broadcast: BroadcastStats {
+                sent: acked + failed,
+                acked,
+                failed,
+            },
+            received: ReceivedStats {
+                accepted: self.accepted.get(),
+                ignored: self.ignored.get(),
+                rejected: self.rejected.get(),
+            },
+            ..Stats::default()
+        }
+    }
+}

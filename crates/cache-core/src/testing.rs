@@ -1,0 +1,10 @@
+//! For tests, ours and yours: a clock that you move, and a network in memory that loses frames.
+//!
+//! Everything here runs in virtual time (`#[tokio::test(start_paused = true)]`) and draws its
+//! randomness from a seed, so that a failing run can be had again.
+
+mod clock;
+mod network;
+
+pub use clock::{ManualClock, VirtualClock};
+pub use network::{MemoryNetwork, MemoryTransport};

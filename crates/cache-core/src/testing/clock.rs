@@ -1,0 +1,81 @@
+//! Clocks that tests move.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::time::{Clock, MeshTime};
+
+/// Where tests start: 14 November 2023, 22:13:20 UTC.
+const EPOCH: MeshTime = MeshTime::from_millis(1_700_000_000_000);
+
+/// A clock that stands still until it is moved. Clones show the same time.
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<AtomicU64>);
+
+impl Default for ManualClock {
+    fn default() -> Self {
+        Self(Arc::new(AtomicU64::new(EPOCH.as_millis())))
+    }
+}
+
+impl ManualClock {
+    /// Moves the clock on.
+    pub fn advance(&self, by: Duration) {
+        self.set(self.now().saturating_add(by));
+    }
+
+    /// Sets the clock, back as well as on.
+    pub fn set(&self, now: MeshTime) {
+        self.0.store(now.as_millis(), Ordering::Relaxed);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> MeshTime {
+        MeshTime::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// A clock that goes with Tokio's, which a test can pause, and that may run ahead or behind.
+#[derive(Clone, Copy, Debug)]
+pub struct VirtualClock {
+    start: Instant,
+    at_start: MeshTime,
+}
+
+impl Default for VirtualClock {
+    fn default() -> Self {
+        Self {
+            start: Instant::now(),
+            at_start: EPOCH,
+        }
+    }
+}
+
+impl VirtualClock {
+    /// The same clock, ahead by so much: the clock of another machine.
+    #[must_use]
+    pub fn ahead_by(self, skew: Duration) -> Self {
+        let at_start = self.at_start.saturating_add(skew);
+        Self { at_start, ..self }
+    }
+
+    /// The same clock, behind by so much.
+    #[must_use]
+    pub fn behind_by(self, skew: Duration) -> Self {
+        let behind = self
+            .at_start
+            .since(MeshTime::default().saturating_add(skew));
+        let at_start = MeshTime::default().saturating_add(behind);
+        Self { at_start, ..self }
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> MeshTime {
+        self.at_start.saturating_add(self.start.elapsed())
+    }
+}

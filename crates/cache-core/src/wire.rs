@@ -1,0 +1,142 @@
+//! What members say to each other, and how it looks inside a frame.
+//!
+//! A frame is one version byte, one byte for the kind of message, and the message's fields in
+//! [postcard](https://postcard.jamesmunns.com/wire-format). Members of different versions do not
+//! guess at each other's frames; within a version, a kind that is not known is passed over, so
+//! that kinds can be added.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::entry::Entry;
+use crate::key::Key;
+use crate::transport::MAX_FRAME;
+
+/// The version that this code speaks.
+pub const VERSION: u8 = 1;
+
+/// Something that one member tells another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Message {
+    /// "This is what I have under this key." Answered with [`Message::Ack`].
+    Put(Put),
+    /// "I have seen it", whether or not it was kept.
+    Ack,
+}
+
+/// The payload of [`Message::Put`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Put {
+    /// What the entry is filed under.
+    pub key: Key,
+    /// The version at hand.
+    pub entry: Entry,
+}
+
+/// A frame that says nothing we can use.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WireError {
+    /// Too large to be sent; it is kept on this node alone.
+    #[error("a message of {size} bytes does not fit a frame of {limit}")]
+    TooLarge {
+        /// The message's length in bytes.
+        size: usize,
+        /// The longest that a frame holds.
+        limit: usize,
+    },
+    /// The peer speaks another version: upgrade the older side.
+    #[error("the peer speaks version {theirs} of the protocol, we speak {VERSION}: upgrade {}", older(*.theirs))]
+    Version {
+        /// The version that the peer's frame names.
+        theirs: u8,
+    },
+    /// A kind of message that a later release has added: pass over it.
+    #[error("messages of kind {0} are not known here")]
+    UnknownKind(u8),
+    /// The frame breaks off or holds something else than it says.
+    #[error("the frame is malformed: {0}")]
+    Malformed(#[from] postcard::Error),
+    /// The frame goes on after its message has ended.
+    #[error("the frame has {0} bytes too many")]
+    TrailingBytes(usize),
+    /// The frame is empty, or ends before its kind.
+    #[error("the frame has no header")]
+    NoHeader,
+}
+
+/// The kinds of messages by their number on the wire. A number is never used twice.
+mod kind {
+    pub(super) const PUT: u8 = 1;
+    pub(super) const ACK: u8 = 2;
+}
+
+/// What a frame holds beside a value: key, stamp, lifetime, origin and lengths at their longest.
+const ENVELOPE_RESERVE: usize = 4096;
+
+/// The longest value that fits a frame, in bytes.
+pub const MAX_VALUE: usize = MAX_FRAME - ENVELOPE_RESERVE;
+
+impl Message {
+    /// The message as a frame.
+    pub fn encode(&self) -> Result<Bytes, WireError> {
+        let frame = match self {
+            Self::Put(put) => {
+                let value = put.entry.as_value().map_or(0, Bytes::len);
+                // Checked before the copy is made.
+                if value > MAX_VALUE {
+                    return Err(too_large(value));
+                }
+                let mut frame = Vec::with_capacity(value + 256);
+                frame.extend_from_slice(&[VERSION, kind::PUT]);
+                postcard::to_extend(put, frame)?
+            }
+            Self::Ack => vec![VERSION, kind::ACK],
+        };
+        Ok(frame.into())
+    }
+
+    /// The message in a frame. Whatever the bytes are, no more memory is taken than they occupy.
+    pub fn decode(frame: &[u8]) -> Result<Self, WireError> {
+        if frame.len() > MAX_FRAME {
+            return Err(too_large(frame.len()));
+        }
+        let (&version, rest) = frame.split_first().ok_or(WireError::NoHeader)?;
+        if version != VERSION {
+            return Err(WireError::Version { theirs: version });
+        }
+        let (&kind, fields) = rest.split_first().ok_or(WireError::NoHeader)?;
+        let (message, rest) = match kind {
+            kind::PUT => {
+                let (put, rest) = postcard::take_from_bytes(fields)?;
+                (Self::Put(put), rest)
+            }
+            kind::ACK => (Self::Ack, fields),
+            unknown => return Err(WireError::UnknownKind(unknown)),
+        };
+        if rest.is_empty() {
+            Ok(message)
+        } else {
+            Err(WireError::TrailingBytes(rest.len()))
+        }
+    }
+}
+
+fn too_large(size: usize) -> WireError {
+    WireError::TooLarge {
+        size,
+        limit: MAX_FRAME,
+    }
+}
+
+fn older(theirs: u8) -> &'static str {
+    if theirs < VERSION {
+        "the peer"
+    } else {
+        "this node"
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! Frames that come back as they went, and frames that nobody should have sent.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Family, Lifetime, MeshTime, PeerId, Scope};
+
+fn messages() -> impl Strategy<Value = Message> {
+    let put = (
+        any::<Vec<u8>>(),
+        any::<[u8; 16]>(),
+        any::<u64>(),
+        any::<[Duration; 2]>(),
+        proptest::collection::vec(any::<u8>(), 0..=PeerId::MAX_LEN),
+        proptest::option::of(any::<Vec<u8>>()),
+    )
+        .prop_map(|(asked, scope, at, [ttl, stale_for], origin, value)| {
+            let key = Key::new(Family::of([asked]), Scope::from_digest(scope));
+            let origin = PeerId::from_bytes(&origin).unwrap();
+            let at = MeshTime::from_millis(at);
+            let lifetime = Lifetime { ttl, stale_for };
+            let entry = match value {
+                Some(value) => Entry::value(at, origin, value.into(), lifetime),
+                None => Entry::tombstone(at, origin, lifetime),
+            };
+            Message::Put(Put { key, entry })
+        });
+    prop_oneof![put, Just(Message::Ack)]
+}
+
+proptest! {
+    #[test]
+    fn a_message_comes_back_as_it_went(message in messages()) {
+        let frame = message.encode().unwrap();
+        prop_assert_eq!(Message::decode(&frame).unwrap(), message);
+    }
+
+    #[test]
+    fn a_frame_cut_short_or_drawn_out_is_refused(message in messages(), at in any::<prop::sample::Index>()) {
+        let mut frame = message.encode().unwrap().to_vec();
+        let cut = at.index(frame.len());
+        prop_assert!(Message::decode(&frame[..cut]).is_err());
+        frame.push(0);
+        prop_assert!(Message::decode(&frame).is_err());
+    }
+
+    #[test]
+    fn random_bytes_are_refused_or_read_but_never_fatal(
+        kind in 0_u8..4, fields in proptest::collection::vec(any::<u8>(), 0..512)
+    ) {
+        let frame = [&[VERSION, kind], fields.as_slice()].concat();
+        let _ = Message::decode(&frame);
+    }
+}
+
+#[test]
+fn another_version_is_refused_with_the_side_to_upgrade() {
+    let error = |version| {
+        Message::decode(&[version, kind::ACK])
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(error(VERSION + 1).contains("upgrade this node"));
+    assert!(error(VERSION - 1).contains("upgrade the peer"));
+}
+
+#[test]
+fn an_unknown_kind_can_be_told_from_a_broken_frame() {
+    assert_eq!(
+        Message::decode(&[VERSION, 99, 1, 2]),
+        Err(WireError::UnknownKind(99))
+    );
+    assert_eq!(Message::decode(&[VERSION]), Err(WireError::NoHeader));
+    assert_eq!(Message::decode(&[]), Err(WireError::NoHeader));
+}
+
+#[test]
+fn a_length_beyond_the_frame_takes_no_memory() {
+    let put = Message::Put(Put {
+        key: Key::public(["k"]),
+        entry: Entry::value(
+            MeshTime::from_millis(1),
+            PeerId::LOCAL,
+            Bytes::from_static(b"x"),
+            Lifetime::fresh_for(Duration::from_secs(1)),
+        ),
+    });
+    let mut frame = put.encode().unwrap().to_vec();
+    // The last two bytes are the value and its length; claim four gigabytes instead.
+    frame.truncate(frame.len() - 2);
+    frame.extend_from_slice(&[0xff, 0xff, 0xff, 0xff, 0x0f]);
+    assert!(matches!(
+        Message::decode(&frame),
+        Err(WireError::Malformed(_))
+    ));
+}
+
+#[test]
+fn the_largest_value_fits_and_one_byte_more_does_not() {
+    let put = |len| {
+        let origin = PeerId::from_bytes(&[7; PeerId::MAX_LEN]).unwrap();
+        let lifetime = Lifetime::fresh_for(Duration::MAX).and_stale_for(Duration::MAX);
+        let at = MeshTime::from_millis(u64::MAX);
+        let entry = Entry::value(at, origin, vec![0; len].into(), lifetime);
+        Message::Put(Put {
+            key: Key::public(["k"]),
+            entry,
+        })
+    };
+    let frame = put(MAX_VALUE).encode().unwrap();
+    assert!(frame.len() <= MAX_FRAME);
+    assert_eq!(Message::decode(&frame).unwrap(), put(MAX_VALUE));
+    assert!(matches!(
+        put(MAX_VALUE + 1).encode(),
+        Err(WireError::TooLarge { .. })
+    ));
+}
