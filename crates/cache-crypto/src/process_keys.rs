@@ -1,0 +1,123 @@
+//! One key per process, all out of one: how thousands of members seal under one secret without a
+//! nonce used twice.
+//!
+//! GCM breaks when a key meets a nonce twice: the two plaintexts are out, and with them the key of
+//! the authentication. Members cannot agree on who uses which nonce, and random 96-bit ones would
+//! meet after some billions of frames. So each process draws 128 random bits, its salt, and
+//! derives a key that is its own; under that key, a counter is enough. The salt goes along in the
+//! header, so others derive the same key to open.
+//!
+//! What would break it is a process that is copied while it runs: a machine's snapshot that is
+//! resumed twice, or a fork. ghmesh does not fork; who resumes snapshots has to restart it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use cache_core::{OpenError, Purpose, SealError};
+use ring::aead::LessSafeKey;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::derive::{self, DerivedKey};
+use crate::envelope::{self, HEADER_LEN, Header, Salt};
+use crate::secret::{Fingerprint, NoRandomness};
+
+/// How many other processes' keys are kept, of about 600 bytes each.
+const MAX_KEPT: usize = 1024;
+
+/// How many times one process seals under one key.
+///
+/// A process that seals a thousand frames a second gets here after 34 years, so the bound is not
+/// felt; but it keeps the counter from ever coming round.
+const MAX_SEALS: u64 = 1 << 40;
+
+/// Our own sealing key, and those of others.
+pub(crate) struct ProcessKeys {
+    /// All of them are derived from this one.
+    source: DerivedKey,
+    fingerprint: Fingerprint,
+    salt: Salt,
+    own: LessSafeKey,
+    next: AtomicU64,
+    others: RwLock<HashMap<Salt, Arc<LessSafeKey>>>,
+}
+
+impl ProcessKeys {
+    pub(crate) fn new(source: DerivedKey, fingerprint: Fingerprint) -> Result<Self, NoRandomness> {
+        let mut salt = [0; 16];
+        SystemRandom::new()
+            .fill(&mut salt)
+            .map_err(|_| NoRandomness)?;
+        Ok(Self {
+            own: derive::expand_aead(&source, &salt),
+            source,
+            fingerprint,
+            salt,
+            next: AtomicU64::new(0),
+            others: RwLock::default(),
+        })
+    }
+
+    /// Seals `buffer`, in which the first [`HEADER_LEN`] bytes are room for the header.
+    pub(crate) fn seal(&self, purpose: Purpose<'_>, buffer: &mut Vec<u8>) -> Result<(), SealError> {
+        let header = Header {
+            fingerprint: self.fingerprint,
+            salt: self.salt,
+            counter: self.next_counter()?,
+        };
+        buffer[..HEADER_LEN].copy_from_slice(&header.to_bytes());
+        let bound = header.associated_data(purpose);
+        envelope::seal_in_place(&self.own, header.nonce(), bound, buffer, HEADER_LEN)
+            .map_err(|_| SealError::TooLarge(buffer.len()))
+    }
+
+    /// What was sealed for the same purpose.
+    pub(crate) fn open(&self, purpose: Purpose<'_>, sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
+        let (header, ciphertext) = Header::parse(sealed).ok_or(OpenError)?;
+        if header.fingerprint != self.fingerprint {
+            return Err(OpenError);
+        }
+        let open = |key: &LessSafeKey| {
+            let bound = header.associated_data(purpose);
+            envelope::open(key, header.nonce(), bound, ciphertext).map_err(|_| OpenError)
+        };
+
+        if header.salt == self.salt {
+            return open(&self.own);
+        }
+        if let Some(key) = self.kept(&header.salt) {
+            return open(&key);
+        }
+        let key = derive::expand_aead(&self.source, &header.salt);
+        let opened = open(&key)?;
+        // Only now: what does not open must not push out the keys of members.
+        self.keep(header.salt, key);
+        Ok(opened)
+    }
+
+    fn next_counter(&self) -> Result<u64, SealError> {
+        self.next
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
+                (next < MAX_SEALS).then_some(next + 1)
+            })
+            .map_err(|_| SealError::Exhausted)
+    }
+
+    fn kept(&self, salt: &Salt) -> Option<Arc<LessSafeKey>> {
+        let others = self.others.read().unwrap_or_else(PoisonError::into_inner);
+        others.get(salt).cloned()
+    }
+
+    /// At the bound all are forgotten. To derive one again takes about a microsecond, so a fleet
+    /// that is larger than the table hardly notices.
+    fn keep(&self, salt: Salt, key: LessSafeKey) {
+        let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
+        if others.len() >= MAX_KEPT {
+            others.clear();
+        }
+        others.insert(salt, Arc::new(key));
+    }
+}
+
+#[cfg(test)]
+mod tests;

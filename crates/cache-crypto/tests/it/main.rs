@@ -1,0 +1,8 @@
+//! cache-crypto as its users meet it.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test whose setting cannot be built has failed"
+)]
+
+mod sealed;
+mod sealing;
