@@ -1,1 +1,52 @@
-//! A libp2p transport for cache-core.
+//! A [`Transport`](cache_core::Transport) over libp2p: it finds the peers of a fleet and moves
+//! opaque frames between them.
+//!
+//! [`P2p`] keeps connections to the peers that it was told of and to those that come to it, asks
+//! and answers them, and knows nothing of what is in a frame. Whoever does not hold the fleet's
+//! [`Membership`] fails Noise's handshake, before any code of ours runs.
+//!
+//! ```no_run
+//! use bytes::Bytes;
+//! use cache_core::Transport;
+//! use cache_net::{Config, Membership, P2p};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut config = Config::new(Membership::new([7; 32]));
+//! config.listen.push("/ip4/0.0.0.0/tcp/4001".parse()?);
+//! config.bootstrap.push("/dns4/runner-1.internal/tcp/4001".parse()?);
+//!
+//! let transport = P2p::start(config).await?;
+//! let delivery = transport.broadcast(Bytes::from_static(b"to whom it may concern")).await?;
+//! println!("{} of the peers have it", delivery.acked.len());
+//! transport.close().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! One task owns libp2p's swarm and does nothing but bookkeeping; everybody else speaks to it over
+//! a bounded channel, and reads who is connected from a table. A peer that is slow or silent costs
+//! those who wait for it their deadline, and nobody else anything.
+
+mod behaviour;
+mod bootstrap;
+mod codec;
+mod config;
+mod error;
+mod identity;
+mod listen;
+mod membership;
+mod p2p;
+mod requests;
+mod roster;
+mod strangers;
+mod swarm_task;
+mod trouble;
+
+pub use config::{Config, Limits, Redial};
+pub use error::StartError;
+pub use identity::{Identity, IdentityError};
+/// libp2p's notation of addresses, for [`Config`].
+pub use libp2p::Multiaddr;
+pub use libp2p::multiaddr::Protocol;
+pub use membership::Membership;
+pub use p2p::P2p;

@@ -1,0 +1,133 @@
+//! What a swarm of ours is made of: which of libp2p's protocols it speaks, and with what bounds.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::Boxed;
+use libp2p::core::upgrade::Version;
+use libp2p::dns::{ResolverConfig, ResolverOpts};
+use libp2p::identity::Keypair;
+use libp2p::swarm::{self, NetworkBehaviour};
+use libp2p::{
+    PeerId, Swarm, Transport, connection_limits, dns, identify, noise, ping, request_response, tcp,
+    yamux,
+};
+
+use crate::codec::{self, FrameCodec};
+use crate::config::Limits;
+use crate::membership::Membership;
+
+/// What we tell others that we speak. It changes when two sides no longer understand each other.
+pub(crate) const PROTOCOL_VERSION: &str = "/ghmesh/1";
+
+/// How long a dial or a handshake may take, name resolution included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Neither request-response nor ping keeps a connection open, and libp2p would close it after ten
+/// seconds without a request. Dead peers are found by ping, so that nothing is left to time out.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// libp2p forgives the first ping that fails, so that a silent peer is noticed after two intervals
+/// and two timeouts: 14 seconds.
+const PING_INTERVAL: Duration = Duration::from_secs(3);
+const PING_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Two that dial each other have two connections; a few more cost little, many are an attack.
+const CONNECTIONS_PER_PEER: u32 = 4;
+
+/// What we speak.
+#[derive(NetworkBehaviour)]
+pub(crate) struct Behaviour {
+    /// Stands first: when a later behaviour refuses a connection, those before it have already
+    /// counted on it, and a request sent over it hangs (rust-libp2p#4870).
+    limits: connection_limits::Behaviour,
+    pub(crate) frames: request_response::Behaviour<FrameCodec>,
+    pub(crate) ping: ping::Behaviour,
+    pub(crate) identify: identify::Behaviour,
+}
+
+/// A swarm that speaks it, over TCP with Noise and yamux, to members only.
+pub(crate) fn swarm(
+    keypair: &Keypair,
+    membership: &Membership,
+    limits: &Limits,
+) -> Result<Swarm<Behaviour>, noise::Error> {
+    let noise = noise::Config::new(keypair)?.with_prologue(membership.prologue());
+    let in_flight = limits.in_flight();
+    let config = swarm::Config::with_tokio_executor()
+        .with_idle_connection_timeout(IDLE_TIMEOUT)
+        .with_max_negotiating_inbound_streams(2 * in_flight + 16)
+        // One connection whose buffer is full stops the whole swarm. With room for all that may be
+        // in flight it is never full.
+        .with_notify_handler_buffer_size(NonZeroUsize::MIN.saturating_add(2 * in_flight))
+        // The one protocol that we offer needs no answer before the frame is sent: a request is
+        // one round trip instead of two.
+        .with_substream_upgrade_protocol_override(Version::V1Lazy);
+    Ok(Swarm::new(
+        transport(&noise),
+        behaviour(keypair, limits),
+        keypair.public().to_peer_id(),
+        config,
+    ))
+}
+
+/// TCP with names resolved, Noise and yamux, as `SwarmBuilder` would make it. That gives up where
+/// the resolver has no configuration; most fleets need no names.
+fn transport(noise: &noise::Config) -> Boxed<(PeerId, StreamMuxerBox)> {
+    let members_only = || {
+        tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+            .upgrade(Version::V1Lazy)
+            .authenticate(noise.clone())
+            .multiplex(yamux::Config::default())
+            .timeout(CONNECT_TIMEOUT)
+    };
+    let resolving = dns::tokio::Transport::system(members_only());
+    let resolving = resolving.unwrap_or_else(|error| {
+        tracing::warn!(
+            "cannot read how to resolve host names (/etc/resolv.conf): {error}; \
+             bootstrap peers that are given by name will not be found"
+        );
+        let nowhere = ResolverConfig::default();
+        dns::tokio::Transport::custom(members_only(), nowhere, ResolverOpts::default())
+    });
+    resolving
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+        .boxed()
+}
+
+fn behaviour(keypair: &Keypair, limits: &Limits) -> Behaviour {
+    let pending = Some(limits.pending_connections);
+    let connections = connection_limits::ConnectionLimits::default()
+        .with_max_pending_incoming(pending)
+        .with_max_pending_outgoing(pending)
+        .with_max_established(Some(limits.connections))
+        .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER));
+
+    // This cap counts both directions of a connection.
+    let streams = 4 * limits.in_flight();
+    let frames = request_response::Config::default()
+        .with_request_timeout(limits.deadline)
+        .with_max_concurrent_streams(streams);
+
+    let identify = identify::Config::new(PROTOCOL_VERSION.to_owned(), keypair.public())
+        .with_agent_version(concat!("cache-net/", env!("CARGO_PKG_VERSION")).to_owned())
+        .with_push_listen_addr_updates(true);
+
+    Behaviour {
+        limits: connection_limits::Behaviour::new(connections),
+        frames: request_response::Behaviour::with_codec(
+            FrameCodec {
+                limit: limits.frame,
+            },
+            [(codec::PROTOCOL, request_response::ProtocolSupport::Full)],
+            frames,
+        ),
+        ping: ping::Behaviour::new(
+            ping::Config::new()
+                .with_interval(PING_INTERVAL)
+                .with_timeout(PING_TIMEOUT),
+        ),
+        identify: identify::Behaviour::new(identify),
+    }
+}

@@ -1,0 +1,178 @@
+//! Frames as they stand on a stream: one byte of kind, four of length, the bytes themselves.
+//!
+//! libp2p's own `cbor` and `json` codecs cut a message that is too long without a word. Here the
+//! length comes first and is checked before any room is made for what it promises.
+
+use std::io;
+
+use bytes::Bytes;
+use cache_core::FrameKind;
+use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use libp2p::StreamProtocol;
+use libp2p::request_response::Codec;
+
+#[cfg(test)]
+mod tests;
+
+/// The name under which frames are negotiated. It changes when the layout does.
+pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol::new("/ghmesh/frame/1");
+
+const HEADER: usize = 5;
+
+/// How much room is made before the first byte has come; from there on, as much again as has come.
+const FIRST_STEP: usize = 16 * 1024;
+
+const REQUEST: u8 = 0;
+const BROADCAST: u8 = 1;
+
+const ANSWERED: u8 = 0;
+const DECLINED: u8 = 1;
+const BUSY: u8 = 2;
+
+/// A frame on its way to a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub(crate) kind: FrameKind,
+    pub(crate) payload: Bytes,
+}
+
+/// What comes back for a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// The answer; to a broadcast, the acknowledgement.
+    Answered(Bytes),
+    /// There will be no answer.
+    Declined,
+    /// There was no room to queue the frame.
+    Busy,
+}
+
+/// Why a stream was given up. It travels inside an [`io::Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ProtocolError {
+    #[error("a frame of {size} bytes was announced, {limit} are allowed")]
+    TooLarge { size: usize, limit: usize },
+    #[error("unknown kind {0}")]
+    UnknownKind(u8),
+}
+
+impl From<ProtocolError> for io::Error {
+    fn from(error: ProtocolError) -> Self {
+        Self::new(io::ErrorKind::InvalidData, error)
+    }
+}
+
+/// The codec for libp2p's request-response.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FrameCodec {
+    /// The longest payload in bytes, either way.
+    pub(crate) limit: usize,
+}
+
+impl Codec for FrameCodec {
+    type Protocol = StreamProtocol;
+    type Request = Frame;
+    type Response = Reply;
+
+    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Frame>
+    where
+        T: AsyncRead + Unpin + Send,
+    {
+        let (kind, payload) = read(io, self.limit).await?;
+        let kind = match kind {
+            REQUEST => FrameKind::Request,
+            BROADCAST => FrameKind::Broadcast,
+            unknown => return Err(ProtocolError::UnknownKind(unknown).into()),
+        };
+        Ok(Frame { kind, payload })
+    }
+
+    async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Reply>
+    where
+        T: AsyncRead + Unpin + Send,
+    {
+        match read(io, self.limit).await? {
+            (ANSWERED, payload) => Ok(Reply::Answered(payload)),
+            (DECLINED, _) => Ok(Reply::Declined),
+            (BUSY, _) => Ok(Reply::Busy),
+            (unknown, _) => Err(ProtocolError::UnknownKind(unknown).into()),
+        }
+    }
+
+    async fn write_request<T>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+        frame: Frame,
+    ) -> io::Result<()>
+    where
+        T: AsyncWrite + Unpin + Send,
+    {
+        let kind = match frame.kind {
+            FrameKind::Request => REQUEST,
+            FrameKind::Broadcast => BROADCAST,
+        };
+        write(io, self.limit, kind, &frame.payload).await
+    }
+
+    async fn write_response<T>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+        reply: Reply,
+    ) -> io::Result<()>
+    where
+        T: AsyncWrite + Unpin + Send,
+    {
+        match reply {
+            Reply::Answered(payload) => write(io, self.limit, ANSWERED, &payload).await,
+            Reply::Declined => write(io, self.limit, DECLINED, &[]).await,
+            Reply::Busy => write(io, self.limit, BUSY, &[]).await,
+        }
+    }
+}
+
+async fn read<T: AsyncRead + Unpin>(io: &mut T, limit: usize) -> io::Result<(u8, Bytes)> {
+    let mut header = [0; HEADER];
+    io.read_exact(&mut header).await?;
+    let [kind, length @ ..] = header;
+    let size = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+    if size > limit {
+        return Err(ProtocolError::TooLarge { size, limit }.into());
+    }
+
+    // Room grows with what arrives, not with what was announced: a peer that announces 8 MiB and
+    // sends nothing ties up 16 KiB.
+    let mut payload = Vec::new();
+    while payload.len() < size {
+        let filled = payload.len();
+        let step = filled.max(FIRST_STEP).min(size - filled);
+        payload.reserve_exact(step);
+        payload.resize(filled + step, 0);
+        io.read_exact(&mut payload[filled..]).await?;
+    }
+    Ok((kind, payload.into()))
+}
+
+async fn write<T: AsyncWrite + Unpin>(
+    io: &mut T,
+    limit: usize,
+    kind: u8,
+    payload: &[u8],
+) -> io::Result<()> {
+    let size = payload.len();
+    let length = u32::try_from(size)
+        .ok()
+        .filter(|_| size <= limit)
+        .ok_or(ProtocolError::TooLarge { size, limit })?;
+
+    // Every write becomes a yamux frame and a Noise message of its own, so that a small frame goes
+    // out in one piece with its header.
+    let (first, rest) = payload.split_at(size.min(FIRST_STEP - HEADER));
+    let mut head = Vec::with_capacity(HEADER + first.len());
+    head.push(kind);
+    head.extend_from_slice(&length.to_be_bytes());
+    head.extend_from_slice(first);
+    io.write_all(&head).await?;
+    io.write_all(rest).await
+}

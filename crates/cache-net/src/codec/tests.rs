@@ -1,0 +1,168 @@
+//! Frames that come back as they went, and streams that hold something else.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures::io::Cursor;
+use proptest::prelude::*;
+
+use super::*;
+
+const LIMIT: usize = 100_000;
+
+fn codec() -> FrameCodec {
+    FrameCodec { limit: LIMIT }
+}
+
+fn written(frame: Frame) -> Vec<u8> {
+    let mut io = Cursor::new(Vec::new());
+    futures::executor::block_on(codec().write_request(&PROTOCOL, &mut io, frame)).unwrap();
+    io.into_inner()
+}
+
+fn read_back(bytes: &[u8]) -> io::Result<Frame> {
+    futures::executor::block_on(codec().read_request(&PROTOCOL, &mut Cursor::new(bytes)))
+}
+
+fn protocol_error(error: &io::Error) -> Option<&ProtocolError> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// Gives a header and then nothing, and notes the most room it was ever offered.
+struct Promise {
+    header: Cursor<Vec<u8>>,
+    offered: usize,
+}
+
+impl Promise {
+    fn of(size: u32) -> Self {
+        let mut header = vec![REQUEST];
+        header.extend_from_slice(&size.to_be_bytes());
+        Self {
+            header: Cursor::new(header),
+            offered: 0,
+        }
+    }
+}
+
+impl AsyncRead for Promise {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        room: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        self.offered = self.offered.max(room.len());
+        Pin::new(&mut self.header).poll_read(cx, room)
+    }
+}
+
+#[test]
+fn a_length_over_the_limit_is_refused_before_room_is_made_for_it() {
+    let mut peer = Promise::of(u32::try_from(LIMIT + 1).unwrap());
+
+    let error =
+        futures::executor::block_on(codec().read_request(&PROTOCOL, &mut peer)).unwrap_err();
+
+    assert_eq!(
+        protocol_error(&error),
+        Some(&ProtocolError::TooLarge {
+            size: LIMIT + 1,
+            limit: LIMIT
+        })
+    );
+    assert_eq!(peer.offered, HEADER);
+}
+
+#[test]
+fn a_promise_that_is_not_kept_ties_up_little() {
+    let mut peer = Promise::of(u32::try_from(LIMIT).unwrap());
+
+    let error =
+        futures::executor::block_on(codec().read_request(&PROTOCOL, &mut peer)).unwrap_err();
+
+    assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    assert_eq!(peer.offered, FIRST_STEP);
+}
+
+#[test]
+fn a_frame_over_the_limit_is_not_written() {
+    let mut io = Cursor::new(Vec::new());
+    let frame = Frame {
+        kind: FrameKind::Request,
+        payload: vec![0; LIMIT + 1].into(),
+    };
+
+    let error =
+        futures::executor::block_on(codec().write_request(&PROTOCOL, &mut io, frame)).unwrap_err();
+
+    assert!(matches!(
+        protocol_error(&error),
+        Some(ProtocolError::TooLarge { .. })
+    ));
+    assert!(io.into_inner().is_empty());
+}
+
+#[test]
+fn an_unknown_kind_is_refused() {
+    let error = read_back(&[9, 0, 0, 0, 0]).unwrap_err();
+
+    assert_eq!(protocol_error(&error), Some(&ProtocolError::UnknownKind(9)));
+}
+
+#[test]
+fn every_reply_comes_back_as_it_was() {
+    for reply in [
+        Reply::Answered(Bytes::from_static(b"yes")),
+        Reply::Answered(Bytes::new()),
+        Reply::Declined,
+        Reply::Busy,
+    ] {
+        let mut io = Cursor::new(Vec::new());
+        let back = futures::executor::block_on(async {
+            codec()
+                .write_response(&PROTOCOL, &mut io, reply.clone())
+                .await?;
+            io.set_position(0);
+            codec().read_response(&PROTOCOL, &mut io).await
+        });
+        assert_eq!(back.unwrap(), reply);
+    }
+}
+
+fn any_frame() -> impl Strategy<Value = Frame> {
+    let kind = prop_oneof![Just(FrameKind::Request), Just(FrameKind::Broadcast)];
+    // Around the steps in which room is made, and up to the limit itself.
+    let size = prop_oneof![
+        0..64_usize,
+        FIRST_STEP - 8..FIRST_STEP + 8,
+        3 * FIRST_STEP..5 * FIRST_STEP,
+        Just(LIMIT),
+    ];
+    (kind, size, any::<u8>()).prop_map(|(kind, size, seed)| Frame {
+        kind,
+        payload: (0..size)
+            .map(|i| (i as u8).wrapping_mul(31) ^ seed)
+            .collect(),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_frame_comes_back_as_it_was(frame in any_frame()) {
+        prop_assert_eq!(read_back(&written(frame.clone())).unwrap(), frame);
+    }
+
+    #[test]
+    fn a_frame_cut_short_is_an_error(frame in any_frame(), cut in any::<prop::sample::Index>()) {
+        let bytes = written(frame);
+        let kept = &bytes[..cut.index(bytes.len())];
+        prop_assert_eq!(read_back(kept).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        let _ = read_back(&bytes);
+    }
+}

@@ -1,0 +1,109 @@
+//! What a node is told before it starts.
+
+use std::time::Duration;
+
+use cache_core::MAX_FRAME;
+use libp2p::Multiaddr;
+
+use crate::identity::Identity;
+use crate::membership::Membership;
+
+/// How a [`P2p`](crate::P2p) is to be run. Start from [`Config::new`] and set what differs.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// What makes a peer one of ours.
+    pub membership: Membership,
+    /// Who we are to the others; a new name for each process unless it is set.
+    pub identity: Identity,
+    /// Where to listen: `/ip4/…/tcp/…` and `/ip6/…/tcp/…`. Port 0 takes any free one. Empty means
+    /// that we only dial.
+    pub listen: Vec<Multiaddr>,
+    /// Peers to stay connected to: `/ip4`, `/ip6`, `/dns4`, `/dns6` or `/dns`, then `/tcp/…`, with
+    /// or without `/p2p/…`. Our own address may be among them.
+    pub bootstrap: Vec<Multiaddr>,
+    /// Addresses at which others can reach us that we cannot see ourselves, as behind a NAT.
+    pub external: Vec<Multiaddr>,
+    /// How fast a lost bootstrap peer is dialled again.
+    pub redial: Redial,
+    /// How much of everything there may be.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// A node of this fleet that listens nowhere and knows nobody.
+    pub fn new(membership: impl Into<Membership>) -> Self {
+        Self {
+            membership: membership.into(),
+            identity: Identity::ephemeral(),
+            listen: Vec::new(),
+            bootstrap: Vec::new(),
+            external: Vec::new(),
+            redial: Redial::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// The pauses between two dials of a bootstrap peer. Each is twice as long as the one before, and
+/// shortened at random by up to a half, so that a fleet does not dial in step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redial {
+    /// The first pause, at least 10 milliseconds.
+    pub first: Duration,
+    /// The longest pause.
+    pub longest: Duration,
+}
+
+impl Default for Redial {
+    /// From half a second to half a minute.
+    fn default() -> Self {
+        Self {
+            first: Duration::from_millis(500),
+            longest: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Bounds, and what happens at each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The longest frame in bytes. A longer one is not sent, and is refused unread when it comes.
+    pub frame: usize,
+    /// How long anything may take: a request with its reply, or a whole broadcast.
+    pub deadline: Duration,
+    /// Frames under way to one peer, from 1 to 120 because a connection carries 512 streams for
+    /// both sides. One request more is [`Busy`](cache_core::TransportError::Busy); a broadcast waits for
+    /// its turn.
+    pub in_flight_per_peer: usize,
+    /// Frames that wait to be accepted. One more is refused, and its sender told
+    /// [`Busy`](cache_core::TransportError::Busy).
+    pub inbound_queue: usize,
+    /// Connections that are still being made, each way. One more is closed at once, or dialled
+    /// later.
+    pub pending_connections: u32,
+    /// Connections that stand, both ways. One more is closed at once.
+    pub connections: u32,
+}
+
+impl Limits {
+    /// [`Limits::in_flight_per_peer`], made possible. Both sides can have that many streams on a
+    /// connection, and as many again that are timing out; yamux carries 512.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight_per_peer.clamp(1, 120)
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frame: MAX_FRAME,
+            deadline: Duration::from_secs(5),
+            in_flight_per_peer: 64,
+            inbound_queue: 1024,
+            pending_connections: 64,
+            connections: 1024,
+        }
+    }
+}

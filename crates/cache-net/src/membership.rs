@@ -1,0 +1,37 @@
+//! The key that makes a peer a member.
+
+use std::fmt;
+
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// What all members hold and nobody else does.
+///
+/// It is the prologue of Noise's handshake, which both sides mix into the transcript and neither
+/// sends: with another key the first encrypted message does not open, and there is no connection
+/// (Noise Protocol Framework, section 6). Derive it from the fleet's secret, for this use alone.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct Membership([u8; 32]);
+
+impl Membership {
+    /// The membership of everybody who holds `key`.
+    pub const fn new(key: [u8; 32]) -> Self {
+        Self(key)
+    }
+
+    /// The bytes for [`libp2p::noise::Config::with_prologue`].
+    pub(crate) fn prologue(&self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+}
+
+impl From<[u8; 32]> for Membership {
+    fn from(key: [u8; 32]) -> Self {
+        Self::new(key)
+    }
+}
+
+impl fmt::Debug for Membership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Membership(..)")
+    }
+}

@@ -1,0 +1,257 @@
+//! The transport as the cache above sees it.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cache_core::{Delivery, FrameKind, Inbound, PeerId, PeerInfo, Transport, TransportError};
+use futures::future::join_all;
+use futures::stream::FuturesUnordered;
+use libp2p::Multiaddr;
+use libp2p::core::transport;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, TryAcquireError, mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use crate::behaviour;
+use crate::bootstrap::Bootstrap;
+use crate::codec::Frame;
+use crate::config::{Config, Limits};
+use crate::error::StartError;
+use crate::listen;
+use crate::requests::Requests;
+use crate::roster::Roster;
+use crate::strangers::Strangers;
+use crate::swarm_task::{Command, Listening, Outbound, SwarmTask};
+
+/// Frames on their way to the swarm's task. When it is full, senders wait, within their deadline.
+const COMMAND_QUEUE: usize = 256;
+
+/// How long a listener may take to know its addresses, which the system has at hand.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a broadcast leaves a peer alone before it tries it a second time.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+
+/// Moves frames between the members of a fleet over libp2p.
+///
+/// It stops when it is [closed](Transport::close), which tells the peers, or dropped.
+pub struct P2p {
+    local_peer: PeerId,
+    roster: Arc<Roster>,
+    limits: Limits,
+    listening: watch::Receiver<Listening>,
+    commands: mpsc::Sender<Command>,
+    /// Held while waiting for a frame: those who accept at the same time queue for the lock
+    /// instead of for the frame, and nothing else ever takes it.
+    inbound: Mutex<mpsc::Receiver<Inbound>>,
+}
+
+impl P2p {
+    /// Starts, and returns once it listens on every address. Bootstrap peers are dialled in the
+    /// background, for ever.
+    ///
+    /// A port that is in use is passed over for the next free one, with a warning.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let limits = config.limits;
+        let local_peer = config.identity.peer_id();
+        let bootstrap = Bootstrap::new(
+            config.bootstrap,
+            config.redial,
+            rand::random(),
+            Instant::now(),
+        )?;
+        let keypair = config.identity.into_keypair();
+        let mut swarm = behaviour::swarm(&keypair, &config.membership, &limits)?;
+        for address in config.external {
+            swarm.add_external_address(address);
+        }
+        let mut listeners = Vec::with_capacity(config.listen.len());
+        for address in &config.listen {
+            listeners.push(listen::on_free_port(address, |address| {
+                swarm.listen_on(address).map_err(io_error)
+            })?);
+        }
+
+        let roster = Arc::new(Roster::new(limits.in_flight()));
+        let (commands, commanded) = mpsc::channel(COMMAND_QUEUE);
+        let (inbound, accepted) = mpsc::channel(limits.inbound_queue.max(1));
+        let (listening, listening_now) = watch::channel(Listening::new());
+        let mut task = SwarmTask {
+            swarm,
+            bootstrap,
+            roster: Arc::clone(&roster),
+            listening,
+            inbound,
+            limits,
+            requests: Requests::default(),
+            replies: FuturesUnordered::new(),
+            strangers: Strangers::default(),
+            commands: commanded,
+        };
+        timeout(LISTEN_TIMEOUT, task.listen(&listeners))
+            .await
+            .map_err(|_| StartError::NoInterface)?;
+        // It ends when `commands` is closed or dropped.
+        tokio::spawn(task.run());
+        Ok(Self {
+            local_peer,
+            roster,
+            limits,
+            listening: listening_now,
+            commands,
+            inbound: Mutex::new(accepted),
+        })
+    }
+
+    /// Where we listen at this moment, each with its real port: an unspecified address stands for
+    /// one of each network interface.
+    pub fn listen_addrs(&self) -> Vec<Multiaddr> {
+        let listening = self.listening.borrow();
+        listening
+            .iter()
+            .map(|(_, address)| address.clone())
+            .collect()
+    }
+
+    fn check_size(&self, frame: &Bytes) -> Result<(), TransportError> {
+        let limit = self.limits.frame;
+        match frame.len() {
+            size if size > limit => Err(TransportError::TooLarge { size, limit }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends a frame whose slot is taken, and waits for the answer.
+    async fn send(
+        &self,
+        to: libp2p::PeerId,
+        kind: FrameKind,
+        payload: Bytes,
+        slot: OwnedSemaphorePermit,
+    ) -> Result<Bytes, TransportError> {
+        let (answer, answered) = oneshot::channel();
+        let outbound = Outbound {
+            to,
+            frame: Frame { kind, payload },
+            answer,
+            slot,
+        };
+        let sent = self.commands.send(Command::Send(outbound)).await;
+        sent.map_err(|_| TransportError::Closed)?;
+        answered.await.map_err(|_| TransportError::Closed)?
+    }
+
+    /// Sends a broadcast to one peer when there is a slot for it.
+    async fn send_in_turn(&self, to: PeerId, frame: Bytes) -> Result<Bytes, TransportError> {
+        let route = self.roster.route(&to);
+        let route = route.ok_or(TransportError::Unreachable(to))?;
+        let slot = Arc::clone(&route.slots).acquire_owned().await;
+        let slot = slot.map_err(|_| TransportError::Unreachable(to))?;
+        self.send(route.peer, FrameKind::Broadcast, frame, slot)
+            .await
+    }
+
+    /// Has one peer confirm a broadcast, at the second try at the latest.
+    async fn deliver(&self, to: PeerId, frame: &Bytes) -> Result<(), TransportError> {
+        let Err(error) = self.send_in_turn(to, frame.clone()).await else {
+            return Ok(());
+        };
+        tracing::debug!(peer = %to, %error, "a broadcast is not confirmed, trying again");
+        sleep(RETRY_PAUSE).await;
+        self.send_in_turn(to, frame.clone()).await.map(drop)
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.limits.deadline
+    }
+}
+
+#[async_trait]
+impl Transport for P2p {
+    fn local_peer(&self) -> PeerId {
+        self.local_peer
+    }
+
+    fn peers(&self) -> Vec<PeerInfo> {
+        self.roster.infos()
+    }
+
+    async fn request(&self, to: PeerId, frame: Bytes) -> Result<Bytes, TransportError> {
+        self.check_size(&frame)?;
+        if self.commands.is_closed() {
+            return Err(TransportError::Closed);
+        }
+        let route = self.roster.route(&to);
+        let route = route.ok_or(TransportError::Unreachable(to))?;
+        let slot = Arc::clone(&route.slots).try_acquire_owned();
+        let slot = slot.map_err(|error| match error {
+            TryAcquireError::NoPermits => TransportError::Busy,
+            TryAcquireError::Closed => TransportError::Unreachable(to),
+        })?;
+        let answered = self.send(route.peer, FrameKind::Request, frame, slot);
+        end_by(self.deadline(), answered).await
+    }
+
+    async fn broadcast(&self, frame: Bytes) -> Result<Delivery, TransportError> {
+        self.check_size(&frame)?;
+        if self.commands.is_closed() {
+            return Err(TransportError::Closed);
+        }
+        let deadline = self.deadline();
+        // Each peer for itself: one that is silent delays the end, but nobody else's frame.
+        let outcomes = self.roster.names().into_iter().map(async |peer| {
+            let delivered = end_by(deadline, self.deliver(peer, &frame)).await;
+            (peer, delivered)
+        });
+        let mut delivery = Delivery::default();
+        for (peer, outcome) in join_all(outcomes).await {
+            match outcome {
+                Ok(()) => delivery.acked.push(peer),
+                Err(_) => delivery.failed.push(peer),
+            }
+        }
+        Ok(delivery)
+    }
+
+    async fn accept(&self) -> Option<Inbound> {
+        self.inbound.lock().await.recv().await
+    }
+
+    async fn close(&self) {
+        // It fails only where the task has ended already.
+        let _ = self.commands.send(Command::Close).await;
+        self.commands.closed().await;
+    }
+}
+
+impl fmt::Debug for P2p {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("P2p")
+            .field("local_peer", &self.local_peer)
+            .field("listening", &self.listen_addrs())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Ends every wait, whatever libp2p does: a request of its own can hang for ever
+/// (rust-libp2p#4870).
+async fn end_by<T>(
+    deadline: Instant,
+    work: impl Future<Output = Result<T, TransportError>>,
+) -> Result<T, TransportError> {
+    match timeout_at(deadline, work).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(TransportError::Timeout),
+    }
+}
+
+fn io_error(error: transport::TransportError<io::Error>) -> io::Error {
+    match error {
+        transport::TransportError::MultiaddrNotSupported(_) => io::ErrorKind::Unsupported.into(),
+        transport::TransportError::Other(error) => error,
+    }
+}

@@ -1,0 +1,155 @@
+//! Who is connected: written by the swarm's task, read by everybody.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cache_core::{Direction, PeerId, PeerInfo};
+use dashmap::DashMap;
+use libp2p::Multiaddr;
+use libp2p::core::ConnectedPoint;
+use libp2p::swarm::ConnectionId;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::identity::name;
+
+#[cfg(test)]
+mod tests;
+
+/// The connected peers, each once, however many connections there are to it.
+///
+/// Its size is bounded by the swarm's connection limits.
+pub(crate) struct Roster {
+    peers: DashMap<PeerId, Peer>,
+    in_flight_per_peer: usize,
+}
+
+/// What it takes to send something to a peer.
+#[derive(Clone)]
+pub(crate) struct Route {
+    pub(crate) peer: libp2p::PeerId,
+    /// One permit for each frame that may be under way. Closed when the peer is gone.
+    pub(crate) slots: Arc<Semaphore>,
+}
+
+struct Peer {
+    route: Route,
+    /// The oldest first; never empty.
+    connections: Vec<Connection>,
+    latency: Option<Duration>,
+}
+
+struct Connection {
+    id: ConnectionId,
+    address: Multiaddr,
+    direction: Direction,
+    since: Instant,
+}
+
+impl Roster {
+    pub(crate) fn new(in_flight_per_peer: usize) -> Self {
+        Self {
+            peers: DashMap::new(),
+            in_flight_per_peer,
+        }
+    }
+
+    /// The way to one peer, if it is connected.
+    pub(crate) fn route(&self, to: &PeerId) -> Option<Route> {
+        self.peers.get(to).map(|peer| peer.route.clone())
+    }
+
+    /// Who is connected.
+    pub(crate) fn names(&self) -> Vec<PeerId> {
+        self.peers.iter().map(|peer| *peer.key()).collect()
+    }
+
+    /// What is known of all peers, in the order of their names.
+    pub(crate) fn infos(&self) -> Vec<PeerInfo> {
+        let mut infos: Vec<_> = self
+            .peers
+            .iter()
+            .map(|peer| peer.info(*peer.key()))
+            .collect();
+        infos.sort_unstable_by_key(|info| info.id);
+        infos
+    }
+
+    /// Adds a connection; tells whether the peer is new.
+    pub(crate) fn connected(
+        &self,
+        peer: libp2p::PeerId,
+        id: ConnectionId,
+        endpoint: &ConnectedPoint,
+    ) -> bool {
+        let connection = Connection {
+            id,
+            address: endpoint.get_remote_address().clone(),
+            direction: direction(endpoint),
+            since: Instant::now(),
+        };
+        let mut known = self.peers.entry(name(&peer)).or_insert_with(|| Peer {
+            route: Route {
+                peer,
+                slots: Arc::new(Semaphore::new(self.in_flight_per_peer)),
+            },
+            connections: Vec::new(),
+            latency: None,
+        });
+        known.connections.push(connection);
+        known.connections.len() == 1
+    }
+
+    /// Takes a connection out; tells whether it was the last one to the peer.
+    pub(crate) fn disconnected(&self, peer: &libp2p::PeerId, id: ConnectionId) -> bool {
+        let gone = self.peers.remove_if_mut(&name(peer), |_, peer| {
+            peer.connections.retain(|connection| connection.id != id);
+            peer.connections.is_empty()
+        });
+        if let Some((_, peer)) = &gone {
+            // Whoever waits for a slot learns that there is none to come.
+            peer.route.slots.close();
+        }
+        gone.is_some()
+    }
+
+    /// Notes a measured round trip.
+    pub(crate) fn measured(&self, peer: &libp2p::PeerId, latency: Duration) {
+        if let Some(mut peer) = self.peers.get_mut(&name(peer)) {
+            peer.latency = Some(latency);
+        }
+    }
+
+    /// Forgets everybody.
+    pub(crate) fn clear(&self) {
+        self.peers.retain(|_, peer| {
+            peer.route.slots.close();
+            false
+        });
+    }
+}
+
+impl Peer {
+    fn info(&self, name: PeerId) -> PeerInfo {
+        let oldest = self.connections.first();
+        let direction = oldest.map_or(Direction::Inbound, |oldest| oldest.direction);
+        let mut info = PeerInfo::new(name, direction);
+        info.age = oldest.map_or(Duration::ZERO, |oldest| oldest.since.elapsed());
+        info.latency = self.latency;
+        info.addresses = self
+            .connections
+            .iter()
+            .map(|connection| connection.address.to_string())
+            .collect();
+        info.addresses.dedup();
+        info
+    }
+}
+
+pub(crate) fn direction(endpoint: &ConnectedPoint) -> Direction {
+    if endpoint.is_dialer() {
+        Direction::Outbound
+    } else {
+        Direction::Inbound
+    }
+}

@@ -1,0 +1,83 @@
+//! Who is connected, by how many connections.
+
+use libp2p::core::Endpoint;
+use libp2p::core::transport::PortUse;
+
+use super::*;
+
+fn dialled(address: &str) -> ConnectedPoint {
+    ConnectedPoint::Dialer {
+        address: address.parse().unwrap(),
+        role_override: Endpoint::Dialer,
+        port_use: PortUse::New,
+    }
+}
+
+fn accepted(address: &str) -> ConnectedPoint {
+    ConnectedPoint::Listener {
+        local_addr: "/ip4/192.0.2.9/tcp/4001".parse().unwrap(),
+        send_back_addr: address.parse().unwrap(),
+    }
+}
+
+fn id(id: usize) -> ConnectionId {
+    ConnectionId::new_unchecked(id)
+}
+
+/// A roster with one peer that is connected twice.
+fn twice_connected() -> (Roster, libp2p::PeerId) {
+    let roster = Roster::new(1);
+    let peer = libp2p::PeerId::random();
+    assert!(roster.connected(peer, id(1), &dialled("/ip4/192.0.2.1/tcp/4001")));
+    assert!(!roster.connected(peer, id(2), &accepted("/ip4/192.0.2.1/tcp/50000")));
+    (roster, peer)
+}
+
+#[tokio::test]
+async fn a_peer_with_two_connections_is_listed_once() {
+    let (roster, peer) = twice_connected();
+
+    let infos = roster.infos();
+
+    assert_eq!(infos.len(), 1);
+    assert_eq!(infos[0].id, name(&peer));
+    assert_eq!(infos[0].direction, Direction::Outbound);
+    assert_eq!(
+        infos[0].addresses,
+        ["/ip4/192.0.2.1/tcp/4001", "/ip4/192.0.2.1/tcp/50000"]
+    );
+}
+
+#[tokio::test]
+async fn the_loss_of_one_of_two_connections_keeps_the_peer() {
+    let (roster, peer) = twice_connected();
+
+    assert!(!roster.disconnected(&peer, id(1)));
+
+    assert_eq!(roster.infos()[0].direction, Direction::Inbound);
+    assert!(roster.route(&name(&peer)).is_some());
+}
+
+#[tokio::test]
+async fn the_loss_of_the_last_connection_ends_the_wait_for_a_slot() {
+    let (roster, peer) = twice_connected();
+    let slots = roster.route(&name(&peer)).unwrap().slots;
+    let taken = Arc::clone(&slots).acquire_owned().await.unwrap();
+    let waiting = tokio::spawn(slots.acquire_owned());
+
+    roster.disconnected(&peer, id(1));
+    assert!(roster.disconnected(&peer, id(2)));
+
+    assert!(waiting.await.unwrap().is_err());
+    assert!(roster.infos().is_empty());
+    drop(taken);
+}
+
+#[tokio::test]
+async fn a_measured_round_trip_is_shown() {
+    let (roster, peer) = twice_connected();
+
+    roster.measured(&peer, Duration::from_millis(3));
+
+    assert_eq!(roster.infos()[0].latency, Some(Duration::from_millis(3)));
+}
