@@ -1,1 +1,71 @@
 //! GitHub's API behind a cache that peers share.
+//!
+//! ```no_run
+//! use cache_core::Cache;
+//! use gh_client::{Client, PrincipalKey, Token};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let cache = Cache::builder().build(); // give it a transport, and it is shared
+//! let client = Client::builder(PrincipalKey::new([7; 32])).build(cache)?;
+//!
+//! let token = Token::new("ghp_…")?;
+//! let octocrab = client.octocrab(Some(&token)); // every call asks the cache first
+//! let repo = octocrab.repos("rust-lang", "rust").get().await?;
+//! let repos = client.github(Some(&token)).list_repos("rust-lang", 250).await?;
+//! println!("{} of {}: {:?}", repo.name, repos.len(), client.stats());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The stack
+//!
+//! Everything is [tower](https://docs.rs/tower). From the outside in:
+//!
+//! | layer | what it does |
+//! | --- | --- |
+//! | cache first | answers from the [`Cache`](cache_core::Cache) what may be cached, revalidates what is stale, passes on the rest untouched |
+//! | rate limits | takes note of what GitHub says of its limits |
+//! | upstream | sends the request over HTTP/1.1 and TLS, and counts it |
+//!
+//! A [`Client`] is that stack as a service; [`Octocrab`](octocrab::Octocrab) and [`GitHub`] are
+//! faces over it.
+//!
+//! # What is cached
+//!
+//! A GET whose complete answer is a 200 of at most 8 MiB. An answer is filed under what was asked,
+//! in a normal form, *and who asked*: another credential never meets it. What credentials are like
+//! is known to nobody: they are digested under a [`PrincipalKey`].
+//!
+//! # Features
+//!
+//! - `testing`: a stand-in for GitHub to test against.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod body;
+mod cache_first;
+mod cache_status;
+mod client;
+mod credential;
+pub mod error;
+mod fetch;
+mod github;
+mod policy;
+mod rate_limit;
+mod stats;
+mod stored;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod token;
+mod ttl;
+mod upstream;
+
+pub use body::Body;
+pub use client::{Builder, Client};
+pub use credential::PrincipalKey;
+pub use error::{BuildError, InvalidUpstream, UpstreamError};
+pub use github::GitHub;
+pub use rate_limit::RateLimit;
+pub use stats::Stats;
+pub use token::{InvalidToken, Token};
+pub use upstream::{BaseUrl, VIA};

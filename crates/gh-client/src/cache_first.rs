@@ -1,0 +1,222 @@
+//! The decorator that answers from the cache first.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use cache_core::{Answer, Cache, Key, Scope};
+use futures::future::BoxFuture;
+use headers::{ETag, HeaderMapExt, IfModifiedSince, IfNoneMatch, LastModified};
+use http::{HeaderMap, Request, Response, StatusCode};
+use tokio::sync::oneshot;
+use tower::{Layer, Service, ServiceExt};
+use tower_http::decompression::{Decompression, DecompressionBody};
+
+use crate::body::Body;
+use crate::cache_status::CacheStatus;
+use crate::credential::{Credential, PrincipalKey};
+use crate::error::UpstreamError;
+use crate::fetch::{Ask, Keeping, Unavailable};
+use crate::policy::{Plan, Question};
+use crate::rate_limit::RateLimits;
+use crate::stats::Counters;
+use crate::stored::Stored;
+use crate::upstream::BaseUrl;
+
+/// Answers what may be cached from a [`Cache`], and passes everything else on untouched.
+#[derive(Clone)]
+pub(crate) struct CacheFirstLayer {
+    pub(crate) cache: Cache,
+    pub(crate) base: Arc<BaseUrl>,
+    pub(crate) key: PrincipalKey,
+    pub(crate) keeping: Keeping,
+    pub(crate) limits: RateLimits,
+    pub(crate) counters: Arc<Counters>,
+}
+
+impl<S> Layer<S> for CacheFirstLayer {
+    type Service = CacheFirst<S>;
+
+    fn layer(&self, upstream: S) -> CacheFirst<S> {
+        CacheFirst {
+            upstream,
+            layer: self.clone(),
+        }
+    }
+}
+
+/// The service that [`CacheFirstLayer`] makes.
+#[derive(Clone)]
+pub(crate) struct CacheFirst<S> {
+    upstream: S,
+    layer: CacheFirstLayer,
+}
+
+impl<S> Service<Request<Body>> for CacheFirst<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = UpstreamError, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    type Response = Response<Body>;
+    type Error = UpstreamError;
+    type Future = BoxFuture<'static, Result<Response<Body>, UpstreamError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), UpstreamError>> {
+        // What is answered from the cache waits for nobody; `oneshot` waits where upstream is
+        // asked.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let this = self.clone();
+        match Plan::of(&request, &self.layer.base) {
+            Plan::Look(question) => Box::pin(this.look_up(question, request)),
+            Plan::ForwardMethod => Box::pin(this.forward(request, CacheStatus::Method)),
+            Plan::Bypass => Box::pin(this.forward(request, CacheStatus::Bypass)),
+        }
+    }
+}
+
+impl<S> CacheFirst<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = UpstreamError, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    async fn forward(
+        self,
+        request: Request<Body>,
+        status: CacheStatus,
+    ) -> Result<Response<Body>, UpstreamError> {
+        self.layer.counters.bypassed.fetch_add(1, Ordering::Relaxed);
+        let response = self.upstream.oneshot(request).await?;
+        Ok(status.put_on(response))
+    }
+
+    async fn look_up(
+        self,
+        question: Question,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let asker = Asker::of(request.headers(), &self.layer.key);
+        let key = Key::new(question.family(&self.layer.base), asker.scope);
+        let freshness = question.freshness;
+        let (private, privately) = oneshot::channel();
+        let ask = Ask {
+            upstream: decoding(self.upstream.clone()),
+            question: question.clone(),
+            credential: asker.credential.clone(),
+            keeping: self.layer.keeping,
+            private,
+        };
+        let fetch = |stale| ask.run(stale);
+        match self.layer.cache.get_or_fetch(key, freshness, fetch).await {
+            Ok(Answer::Entry { entry, source, age }) => {
+                if let Some(Ok(stored)) = entry.as_value().map(Stored::decode) {
+                    return Ok(self.present(stored, &asker, CacheStatus::Lookup(source, age)));
+                }
+            }
+            Ok(Answer::Passing { value, source }) => {
+                if let Ok(stored) = Stored::decode(&value) {
+                    let status = CacheStatus::Lookup(source, Duration::ZERO);
+                    return Ok(self.present(stored, &asker, status));
+                }
+            }
+            Ok(Answer::Private) => {
+                if let Ok(response) = privately.await {
+                    return Ok(CacheStatus::MISS.put_on(response));
+                }
+            }
+            Err(error) => match error.downcast_ref::<Unavailable>() {
+                Some(Unavailable(stored)) => {
+                    return Ok(self.present(stored.clone(), &asker, CacheStatus::MISS));
+                }
+                None => return Err(error.into()),
+            },
+        }
+        // What is stored does not decode: a peer of another release wrote it. That is a miss.
+        let response = decoding(self.upstream)
+            .oneshot(question.to_request(asker.credential.as_ref()))
+            .await?;
+        Ok(CacheStatus::MISS.put_on(response))
+    }
+
+    /// A stored answer in the form that this client gets.
+    fn present(&self, mut stored: Stored, asker: &Asker, status: CacheStatus) -> Response<Body> {
+        self.layer.limits.apply(asker.scope, &mut stored.headers);
+        let not_modified = asker.condition.is_met_by(&stored);
+        let mut response = stored.into_response();
+        if not_modified {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            *response.body_mut() = Body::empty();
+        }
+        status.put_on(response)
+    }
+}
+
+/// Who asks, and what they have already.
+struct Asker {
+    credential: Option<Credential>,
+    scope: Scope,
+    condition: Condition,
+}
+
+impl Asker {
+    fn of(headers: &HeaderMap, key: &PrincipalKey) -> Self {
+        let credential = Credential::of(headers);
+        Self {
+            scope: key.scope(credential.as_ref()),
+            credential,
+            condition: Condition {
+                if_none_match: headers.typed_get(),
+                if_modified_since: headers.typed_get(),
+            },
+        }
+    }
+}
+
+/// A client's own conditional request: [RFC 9110, section 13](https://www.rfc-editor.org/rfc/rfc9110#section-13).
+struct Condition {
+    if_none_match: Option<IfNoneMatch>,
+    if_modified_since: Option<IfModifiedSince>,
+}
+
+impl Condition {
+    /// Whether the client has this very answer.
+    fn is_met_by(&self, stored: &Stored) -> bool {
+        if stored.status != StatusCode::OK {
+            return false;
+        }
+        // The tag decides where there is one: section 13.1.3.
+        if let Some(if_none_match) = &self.if_none_match {
+            let etag = stored.headers.typed_get::<ETag>();
+            return etag.is_some_and(|etag| !if_none_match.precondition_passes(&etag));
+        }
+        let modified = stored.headers.typed_get::<LastModified>();
+        match (&self.if_modified_since, modified) {
+            (Some(since), Some(modified)) => !since.is_modified(modified.into()),
+            _ => false,
+        }
+    }
+}
+
+/// Asks for gzip and undoes it. What is stored is the body itself; how it was coded on the way
+/// does not matter.
+fn decoding<S>(
+    upstream: S,
+) -> impl Service<Request<Body>, Response = Response<Body>, Error = UpstreamError, Future: Send>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = UpstreamError, Future: Send>,
+{
+    Decompression::new(upstream)
+        .map_response(|response: Response<DecompressionBody<Body>>| response.map(Body::streaming))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,248 @@
+//! What clients notice, with a scripted upstream in place of GitHub.
+
+use std::sync::Mutex;
+
+use cache_core::testing::ManualClock;
+use http_body_util::BodyExt;
+use tower::util::BoxCloneSyncService;
+
+use super::*;
+
+type Reply = fn(&Request<Body>) -> Response<Body>;
+
+/// A stack over an upstream that answers by a function and keeps what it was asked.
+struct Fixture {
+    service: CacheFirst<BoxCloneSyncService<Request<Body>, Response<Body>, UpstreamError>>,
+    asked: Arc<Mutex<Vec<HeaderMap>>>,
+    clock: ManualClock,
+}
+
+impl Fixture {
+    fn new(reply: Reply) -> Self {
+        let clock = ManualClock::default();
+        let asked = Arc::<Mutex<Vec<HeaderMap>>>::default();
+        let upstream = {
+            let asked = Arc::clone(&asked);
+            tower::service_fn(move |request: Request<Body>| {
+                asked.lock().unwrap().push(request.headers().clone());
+                let response = reply(&request);
+                async move { Ok(response) }
+            })
+        };
+        let layer = CacheFirstLayer {
+            cache: Cache::builder().clock(clock.clone()).build(),
+            base: Arc::new(BaseUrl::parse("https://api.github.com").unwrap()),
+            key: PrincipalKey::new([7; 32]),
+            keeping: Keeping {
+                default_ttl: Duration::from_secs(60),
+                stale_for: Duration::from_secs(600),
+                max_entry_bytes: 1000,
+            },
+            limits: RateLimits::new(),
+            counters: Arc::default(),
+        };
+        Self {
+            service: layer.layer(BoxCloneSyncService::new(upstream)),
+            asked,
+            clock,
+        }
+    }
+
+    async fn send(&self, headers: &[(&str, &str)]) -> (StatusCode, String, String) {
+        let request = headers
+            .iter()
+            .fold(Request::get("/x"), |request, (name, value)| {
+                request.header(*name, *value)
+            })
+            .body(Body::empty())
+            .unwrap();
+        let response = self.service.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let cache_status = response.headers()["cache-status"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (
+            status,
+            cache_status,
+            String::from_utf8(body.to_vec()).unwrap(),
+        )
+    }
+
+    async fn get(&self) -> (StatusCode, String, String) {
+        self.send(&[("authorization", "token t")]).await
+    }
+
+    fn calls(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+}
+
+fn answer(status: u16, headers: &[(&str, &str)], body: &'static str) -> Response<Body> {
+    let response = Response::builder().status(status);
+    headers
+        .iter()
+        .fold(response, |response, (name, value)| {
+            response.header(*name, *value)
+        })
+        .body(Body::full(body))
+        .unwrap()
+}
+
+fn told(status: u16, cache_status: &str, body: &str) -> (StatusCode, String, String) {
+    let status = StatusCode::from_u16(status).unwrap();
+    (status, format!("ghmesh; {cache_status}"), body.to_owned())
+}
+
+#[tokio::test]
+async fn the_second_client_is_answered_from_the_cache_and_told_its_age() {
+    let fixture = Fixture::new(|_| answer(200, &[], "body"));
+    assert_eq!(fixture.get().await, told(200, "fwd=uri-miss", "body"));
+    fixture.clock.advance(Duration::from_secs(7));
+    assert_eq!(fixture.get().await, told(200, "hit", "body"));
+    let request = Request::get("/x").header("authorization", "Bearer t");
+    let request = request.body(Body::empty()).unwrap();
+    let response = fixture.service.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.headers()["age"], "7");
+    assert_eq!(fixture.calls(), 1);
+}
+
+#[tokio::test]
+async fn another_credential_does_not_meet_the_answer() {
+    let fixture = Fixture::new(|_| answer(200, &[], "body"));
+    fixture.get().await;
+    for headers in [&[("authorization", "token other")][..], &[]] {
+        let (_, cache_status, _) = fixture.send(headers).await;
+        assert_eq!(cache_status, "ghmesh; fwd=uri-miss");
+    }
+    assert_eq!(fixture.calls(), 3);
+}
+
+#[tokio::test]
+async fn upstream_is_asked_in_one_form_whoever_asks() {
+    let fixture = Fixture::new(|_| answer(500, &[], ""));
+    let curl = [
+        ("authorization", "token t"),
+        ("user-agent", "curl/8"),
+        ("accept", "*/*"),
+    ];
+    fixture.send(&curl).await;
+    let octokit = [
+        ("authorization", "Bearer t"),
+        ("accept", "application/vnd.github.v3+json"),
+        ("if-none-match", "\"mine\""),
+        ("x-github-api-version", "2022-11-28"),
+    ];
+    fixture.send(&octokit).await;
+    let asked = fixture.asked.lock().unwrap();
+    assert_eq!(asked[0], asked[1]);
+    assert_eq!(asked[0]["authorization"], "Bearer t");
+    assert_eq!(asked[0]["accept"], "application/vnd.github+json");
+}
+
+#[tokio::test]
+async fn a_stale_answer_is_revalidated_and_its_body_kept() {
+    let fixture = Fixture::new(|request| match request.headers().get("if-none-match") {
+        Some(tag) if tag == "\"v1\"" => answer(304, &[("etag", "\"v1\"")], ""),
+        _ => answer(200, &[("etag", "\"v1\"")], "body"),
+    });
+    fixture.get().await;
+    fixture.clock.advance(Duration::from_secs(60));
+    assert_eq!(
+        fixture.get().await,
+        told(200, "hit; detail=revalidated", "body")
+    );
+    assert_eq!(fixture.get().await, told(200, "hit", "body"));
+    assert_eq!(fixture.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_stale_answer_that_has_changed_is_replaced() {
+    let fixture = Fixture::new(|request| match request.headers().get("if-none-match") {
+        Some(_) => answer(200, &[("etag", "\"v2\"")], "new"),
+        None => answer(200, &[("etag", "\"v1\"")], "old"),
+    });
+    fixture.get().await;
+    fixture.clock.advance(Duration::from_secs(60));
+    assert_eq!(fixture.get().await, told(200, "fwd=stale", "new"));
+}
+
+#[tokio::test]
+async fn a_refusal_or_an_error_leaves_the_stale_answer_in_place() {
+    let fixture = Fixture::new(|request| match request.headers().get("if-none-match") {
+        Some(_) => answer(
+            403,
+            &[("x-ratelimit-remaining", "0")],
+            "rate limit exceeded",
+        ),
+        None => answer(200, &[("etag", "\"v1\"")], "body"),
+    });
+    fixture.get().await;
+    fixture.clock.advance(Duration::from_secs(60));
+    assert_eq!(fixture.get().await, told(200, "hit; detail=stale", "body"));
+}
+
+#[tokio::test]
+async fn what_is_not_a_200_is_passed_on_and_asked_for_again() {
+    let fixture = Fixture::new(|_| answer(404, &[], "Not Found"));
+    for _ in 0..2 {
+        assert_eq!(fixture.get().await, told(404, "fwd=uri-miss", "Not Found"));
+    }
+    let fixture = Fixture::new(|_| answer(500, &[], "oops"));
+    for _ in 0..2 {
+        assert_eq!(fixture.get().await, told(500, "fwd=uri-miss", "oops"));
+    }
+    assert_eq!(fixture.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_client_that_has_the_answer_gets_a_304_from_the_cache() {
+    let fixture = Fixture::new(|_| answer(200, &[("etag", "W/\"v1\"")], "body"));
+    fixture.send(&[]).await;
+    let conditional = fixture.send(&[("if-none-match", "\"v1\"")]).await;
+    assert_eq!(conditional, told(304, "hit", ""));
+    let changed = fixture.send(&[("if-none-match", "\"v0\"")]).await;
+    assert_eq!(changed, told(200, "hit", "body"));
+    assert_eq!(fixture.calls(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_over_the_limit_goes_through_and_is_not_kept() {
+    fn large() -> &'static str {
+        Box::leak("x".repeat(1001).into_boxed_str())
+    }
+    let fixture = Fixture::new(|_| answer(200, &[], large()));
+    for _ in 0..2 {
+        assert_eq!(fixture.get().await, told(200, "fwd=uri-miss", large()));
+    }
+    assert_eq!(fixture.calls(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_with_a_cookie_is_nobody_elses() {
+    let fixture = Fixture::new(|_| answer(200, &[("set-cookie", "a=b")], "body"));
+    for _ in 0..2 {
+        assert_eq!(fixture.get().await, told(200, "fwd=uri-miss", "body"));
+    }
+    assert_eq!(fixture.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_stored_value_that_is_no_answer_is_a_miss() {
+    let fixture = Fixture::new(|_| answer(200, &[], "body"));
+    let Plan::Look(question) = Plan::of(
+        &Request::get("/x").body(()).unwrap(),
+        &fixture.service.layer.base,
+    ) else {
+        panic!("a GET is looked up")
+    };
+    let key = Key::new(question.family(&fixture.service.layer.base), Scope::PUBLIC);
+    let lifetime = cache_core::Lifetime::fresh_for(Duration::from_secs(60));
+    fixture
+        .service
+        .layer
+        .cache
+        .put(key, "garbage".into(), lifetime);
+    assert_eq!(fixture.send(&[]).await, told(200, "fwd=uri-miss", "body"));
+}

@@ -1,0 +1,193 @@
+//! The stack, put together: one client of GitHub's API for all who share a cache.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use cache_core::Cache;
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use octocrab::service::middleware::auth_header::AuthHeaderLayer;
+use octocrab::{AuthState, OctoBody, Octocrab, OctocrabBuilder};
+use tower::{Layer, Service, ServiceExt};
+
+use crate::body::Body;
+use crate::cache_first::{CacheFirst, CacheFirstLayer};
+use crate::credential::PrincipalKey;
+use crate::error::{BuildError, UpstreamError};
+use crate::fetch::Keeping;
+use crate::github::GitHub;
+use crate::rate_limit::{ObserveRateLimits, Observing, RateLimits};
+use crate::stats::{Counters, Stats};
+use crate::token::Token;
+use crate::ttl;
+use crate::upstream::{BaseUrl, Upstream};
+
+/// A client of GitHub's API that asks a cache first.
+///
+/// It is a [`tower::Service`]; [`octocrab`](Self::octocrab) and [`github`](Self::github) are
+/// typed faces over it. Clones share everything.
+#[derive(Clone)]
+pub struct Client {
+    stack: CacheFirst<Observing<Upstream>>,
+    base: Arc<BaseUrl>,
+    limits: RateLimits,
+    counters: Arc<Counters>,
+}
+
+/// The settings of a [`Client`].
+#[derive(Debug, Clone)]
+pub struct Builder {
+    upstream: String,
+    principal_key: PrincipalKey,
+    keeping: Keeping,
+}
+
+impl Client {
+    /// Settings for a client that digests credentials under `principal_key`. Members that share
+    /// entries have to have the same key.
+    pub fn builder(principal_key: PrincipalKey) -> Builder {
+        Builder {
+            upstream: "https://api.github.com".to_owned(),
+            principal_key,
+            keeping: Keeping {
+                default_ttl: Duration::from_secs(300),
+                stale_for: Duration::from_secs(86_400),
+                max_entry_bytes: 8 * 1024 * 1024 - 64 * 1024,
+            },
+        }
+    }
+
+    /// Where the API is.
+    pub fn upstream(&self) -> &BaseUrl {
+        &self.base
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            bypassed: self.counters.bypassed.load(Ordering::Relaxed),
+            api_calls_made: self.counters.api_calls.load(Ordering::Relaxed),
+            rate_limits: self.limits.snapshot(),
+        }
+    }
+
+    /// An [`Octocrab`] whose every call asks the cache first.
+    ///
+    /// # Panics
+    ///
+    /// Outside a Tokio runtime, where octocrab starts its worker.
+    pub fn octocrab(&self, token: Option<&Token>) -> Octocrab {
+        let stack = self.clone();
+        let service = tower::service_fn(move |request: Request<OctoBody>| {
+            stack.clone().oneshot(request.map(Body::streaming))
+        });
+        let credential = token.map(Token::to_header);
+        // Requests arrive with a path alone, and so octocrab takes them for GitHub's own and
+        // sends its credential. Links to other pages are absolute; they name the upstream.
+        let base = self.base.to_uri();
+        let auth = AuthHeaderLayer::new(credential, base.clone(), base);
+        let built: Result<Octocrab, Infallible> = OctocrabBuilder::new_empty()
+            .with_service(service)
+            .with_layer(&auth)
+            .with_auth(AuthState::None)
+            .build();
+        match built {
+            Ok(octocrab) => octocrab,
+        }
+    }
+
+    /// The operations that CI jobs ask for most, cached.
+    ///
+    /// # Panics
+    ///
+    /// Outside a Tokio runtime, where octocrab starts its worker.
+    pub fn github(&self, token: Option<&Token>) -> GitHub {
+        GitHub::new(self.octocrab(token))
+    }
+}
+
+impl Service<Request<Body>> for Client {
+    type Response = Response<Body>;
+    type Error = UpstreamError;
+    type Future = BoxFuture<'static, Result<Response<Body>, UpstreamError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), UpstreamError>> {
+        self.stack.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        self.stack.call(request)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("upstream", &self.base.origin())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    /// The URL of the API. The default is `https://api.github.com`.
+    #[must_use]
+    pub fn upstream(mut self, url: impl Into<String>) -> Self {
+        self.upstream = url.into();
+        self
+    }
+
+    /// How long an answer is fresh about which nothing more is known. The default is five
+    /// minutes.
+    #[must_use]
+    pub fn default_ttl(mut self, ttl: Duration) -> Self {
+        self.keeping.default_ttl = ttl;
+        self
+    }
+
+    /// How long past that an answer may be revalidated, or served while GitHub cannot answer. The
+    /// default is a day.
+    #[must_use]
+    pub fn stale_for(mut self, stale_for: Duration) -> Self {
+        self.keeping.stale_for = stale_for;
+        self
+    }
+
+    /// The longest time for which an entry is kept under these settings, which
+    /// [a cache](cache_core::Builder::longest_lifetime) has to know.
+    pub fn longest_lifetime(&self) -> Duration {
+        self.keeping
+            .default_ttl
+            .max(ttl::LONGEST)
+            .saturating_add(self.keeping.stale_for)
+    }
+
+    /// The client, over `cache`.
+    pub fn build(self, cache: Cache) -> Result<Client, BuildError> {
+        let base = Arc::new(BaseUrl::parse(&self.upstream)?);
+        let counters = Arc::<Counters>::default();
+        let limits = RateLimits::new();
+        let upstream = Upstream::new(BaseUrl::clone(&base), Arc::clone(&counters))?;
+        let observe = ObserveRateLimits {
+            limits: limits.clone(),
+            key: self.principal_key.clone(),
+        };
+        let cache_first = CacheFirstLayer {
+            cache,
+            base: Arc::clone(&base),
+            key: self.principal_key,
+            keeping: self.keeping,
+            limits: limits.clone(),
+            counters: Arc::clone(&counters),
+        };
+        Ok(Client {
+            stack: cache_first.layer(observe.layer(upstream)),
+            base,
+            limits,
+            counters,
+        })
+    }
+}

@@ -1,0 +1,55 @@
+//! Which credentials are the same, and what can be seen of them.
+
+use super::*;
+
+fn credential(value: &str) -> Credential {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::AUTHORIZATION, value.parse().unwrap());
+    Credential::of(&headers).unwrap()
+}
+
+fn scope(key: u8, value: &str) -> Scope {
+    PrincipalKey::new([key; 32]).scope(Some(&credential(value)))
+}
+
+#[test]
+fn a_token_is_one_principal_however_it_is_sent() {
+    let expected = scope(1, "Bearer ghp_x");
+    for form in [
+        "token ghp_x",
+        "Token ghp_x",
+        "bearer ghp_x",
+        "BEARER  ghp_x",
+    ] {
+        assert_eq!(scope(1, form), expected, "{form}");
+        assert_eq!(credential(form).as_header(), "Bearer ghp_x");
+    }
+}
+
+#[test]
+fn another_credential_scheme_or_key_is_another_principal() {
+    let expected = scope(1, "Bearer ghp_x");
+    assert_ne!(scope(1, "Bearer ghp_y"), expected);
+    assert_ne!(scope(1, "Basic ghp_x"), expected);
+    assert_ne!(scope(2, "Bearer ghp_x"), expected);
+}
+
+#[test]
+fn who_sends_no_credential_sees_what_is_public() {
+    assert_eq!(Credential::of(&HeaderMap::new()), None);
+    assert_eq!(PrincipalKey::new([1; 32]).scope(None), Scope::PUBLIC);
+}
+
+#[test]
+fn a_credential_and_its_key_cannot_be_seen() {
+    let credential = credential("token ghp_secret");
+    assert!(credential.as_header().is_sensitive());
+    let shown = format!(
+        "{credential:?} {:?}",
+        PrincipalKey::new(*b"a key that nobody should see, 32")
+    );
+    assert!(
+        !shown.contains("secret") && !shown.contains("nobody"),
+        "{shown}"
+    );
+}

@@ -1,0 +1,55 @@
+//! Bodies that end, that break off, and that are too large.
+
+use super::*;
+
+fn chunks(chunks: Vec<Result<&'static str, &'static str>>) -> Body {
+    let frames = chunks.into_iter().map(|chunk| {
+        chunk
+            .map(|data| Frame::data(Bytes::from(data)))
+            .map_err(BoxError::from)
+    });
+    Body::streaming(StreamBody::new(stream::iter(frames)))
+}
+
+/// What a client would read: the data, and the error at its end, if any.
+async fn read(body: Body) -> (Vec<u8>, Option<String>) {
+    let mut data = Vec::new();
+    let mut frames = BodyStream::new(body);
+    while let Some(frame) = frames.next().await {
+        match frame {
+            Ok(frame) => data.extend(frame.into_data().unwrap()),
+            Err(error) => return (data, Some(error.to_string())),
+        }
+    }
+    (data, None)
+}
+
+async fn unfinished(body: Body, limit: usize) -> (Vec<u8>, Option<String>) {
+    match collect(body, limit).await {
+        Collected::Unfinished(body) => read(body).await,
+        Collected::Complete(body) => panic!("complete: {body:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_body_within_the_limit_is_complete() {
+    let body = chunks(vec![Ok("ab"), Ok("cd")]);
+    assert!(matches!(collect(body, 4).await, Collected::Complete(body) if body == "abcd"));
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_goes_through_whole() {
+    let body = chunks(vec![Ok("ab"), Ok("cd"), Ok("ef"), Ok("gh")]);
+    assert_eq!(unfinished(body, 3).await, (b"abcdefgh".to_vec(), None));
+    assert_eq!(
+        unfinished(Body::full("abcdefgh"), 3).await,
+        (b"abcdefgh".to_vec(), None)
+    );
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_breaks_off_for_the_client_at_the_same_byte() {
+    let body = chunks(vec![Ok("ab"), Err("reset by peer")]);
+    let expected = (b"ab".to_vec(), Some("reset by peer".to_owned()));
+    assert_eq!(unfinished(body, 100).await, expected);
+}

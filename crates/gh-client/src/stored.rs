@@ -1,0 +1,129 @@
+//! An HTTP answer as a value of the cache: its head, and its body behind it.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use crate::body::Body;
+
+/// A complete answer, with the body as it was before any transfer or content coding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// The value does not hold an answer: written by another version, or not by us at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the stored value does not hold an answer of GitHub's")]
+pub(crate) struct NotAnAnswer;
+
+/// The format's version, in the value's first byte.
+const VERSION: u8 = 1;
+
+/// What comes before the body: version, and the length of the head.
+const PREFIX: usize = 1 + size_of::<u32>();
+
+#[derive(Serialize, Deserialize)]
+struct Head<'a> {
+    status: u16,
+    #[serde(borrow)]
+    headers: Vec<(&'a str, &'a [u8])>,
+}
+
+/// Headers that belong to the one exchange in which they were sent.
+const UNSTORED: [HeaderName; 7] = [
+    header::CONTENT_LENGTH,
+    HeaderName::from_static("x-ratelimit-limit"),
+    HeaderName::from_static("x-ratelimit-remaining"),
+    HeaderName::from_static("x-ratelimit-used"),
+    HeaderName::from_static("x-ratelimit-reset"),
+    header::AGE,
+    header::VIA,
+];
+
+/// What a 304 leaves as it was. It describes no body, and GitHub's leaves out the links.
+const KEPT_ON_REVALIDATION: [HeaderName; 3] =
+    [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::LINK];
+
+impl Stored {
+    pub(crate) fn new(status: StatusCode, mut headers: HeaderMap, body: Bytes) -> Self {
+        for name in UNSTORED {
+            headers.remove(name);
+        }
+        Self {
+            status,
+            headers,
+            body,
+        }
+    }
+
+    /// The same answer under the headers of a 304:
+    /// [RFC 9111, section 3.2](https://www.rfc-editor.org/rfc/rfc9111#section-3.2).
+    pub(crate) fn revalidated(mut self, headers: &HeaderMap) -> Self {
+        for name in headers.keys() {
+            if UNSTORED.contains(name) || KEPT_ON_REVALIDATION.contains(name) {
+                continue;
+            }
+            self.headers.remove(name);
+            for value in headers.get_all(name) {
+                self.headers.append(name, value.clone());
+            }
+        }
+        self
+    }
+
+    /// The answer as a value.
+    pub(crate) fn encode(&self) -> Result<Bytes, NotAnAnswer> {
+        let headers = self.headers.iter();
+        let head = Head {
+            status: self.status.as_u16(),
+            headers: headers
+                .map(|(name, value)| (name.as_str(), value.as_bytes()))
+                .collect(),
+        };
+        let head = postcard::to_stdvec(&head).map_err(|_| NotAnAnswer)?;
+        let mut value = BytesMut::with_capacity(PREFIX + head.len() + self.body.len());
+        value.put_u8(VERSION);
+        value.put_u32_le(u32::try_from(head.len()).map_err(|_| NotAnAnswer)?);
+        value.put_slice(&head);
+        value.put_slice(&self.body);
+        Ok(value.freeze())
+    }
+
+    /// The answer in a value. The body is not copied.
+    pub(crate) fn decode(value: &Bytes) -> Result<Self, NotAnAnswer> {
+        let (&version, rest) = value.split_first().ok_or(NotAnAnswer)?;
+        let (head_len, rest) = rest.split_first_chunk().ok_or(NotAnAnswer)?;
+        let head_len = u32::from_le_bytes(*head_len) as usize;
+        let (head, body) = rest.split_at_checked(head_len).ok_or(NotAnAnswer)?;
+        if version != VERSION {
+            return Err(NotAnAnswer);
+        }
+        let head: Head<'_> = postcard::from_bytes(head).map_err(|_| NotAnAnswer)?;
+        let mut headers = HeaderMap::with_capacity(head.headers.len());
+        for (name, content) in head.headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| NotAnAnswer)?;
+            let content = HeaderValue::from_maybe_shared(value.slice_ref(content));
+            headers.append(name, content.map_err(|_| NotAnAnswer)?);
+        }
+        Ok(Self {
+            status: StatusCode::from_u16(head.status).map_err(|_| NotAnAnswer)?,
+            headers,
+            body: value.slice_ref(body),
+        })
+    }
+
+    /// The answer as it goes to a client.
+    pub(crate) fn into_response(self) -> Response<Body> {
+        let mut response = Response::new(Body::full(self.body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests;

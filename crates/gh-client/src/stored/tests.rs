@@ -1,0 +1,82 @@
+//! Answers that come back as they were stored, and values that hold none.
+
+use super::*;
+
+fn answer(headers: &[(&str, &str)], body: &'static str) -> Stored {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        let name: HeaderName = name.parse().unwrap();
+        map.append(name, value.parse().unwrap());
+    }
+    Stored::new(StatusCode::OK, map, body.into())
+}
+
+#[test]
+fn an_answer_comes_back_as_it_was_stored() {
+    let mut stored = answer(&[("etag", "\"x\""), ("vary", "a"), ("vary", "b")], "body");
+    let bytes = HeaderValue::from_bytes(b"caf\xe9").unwrap();
+    stored.headers.insert("x-bytes", bytes);
+    let value = stored.encode().unwrap();
+    assert_eq!(Stored::decode(&value), Ok(stored));
+}
+
+#[test]
+fn what_belongs_to_one_exchange_is_not_stored() {
+    let stored = answer(
+        &[
+            ("x-ratelimit-remaining", "5"),
+            ("content-length", "4"),
+            ("date", "today"),
+        ],
+        "body",
+    );
+    let names: Vec<_> = stored.headers.keys().map(HeaderName::as_str).collect();
+    assert_eq!(names, ["date"]);
+}
+
+#[test]
+fn a_304_renews_the_headers_that_it_brings_and_no_others() {
+    let stored = answer(
+        &[
+            ("etag", "\"old\""),
+            ("content-type", "text/x"),
+            ("link", "l"),
+            ("date", "1"),
+        ],
+        "body",
+    );
+    let brought = answer(
+        &[
+            ("etag", "\"new\""),
+            ("content-type", "text/y"),
+            ("date", "2"),
+        ],
+        "",
+    );
+    let renewed = stored.revalidated(&brought.headers);
+    let expected = answer(
+        &[
+            ("etag", "\"new\""),
+            ("content-type", "text/x"),
+            ("link", "l"),
+            ("date", "2"),
+        ],
+        "body",
+    );
+    assert_eq!(renewed, expected);
+}
+
+#[test]
+fn what_does_not_hold_an_answer_is_refused_at_every_length() {
+    let value = answer(&[("etag", "\"x\"")], "").encode().unwrap();
+    for len in 0..value.len() {
+        assert_eq!(
+            Stored::decode(&value.slice(..len)),
+            Err(NotAnAnswer),
+            "{len}"
+        );
+    }
+    let mut other_version = value.to_vec();
+    other_version[0] += 1;
+    assert_eq!(Stored::decode(&other_version.into()), Err(NotAnAnswer));
+}

@@ -1,0 +1,82 @@
+//! A repository, its commits, its workflow runs and its runners.
+
+use http::StatusCode;
+
+use super::Visit;
+use crate::testing::content::{Repository, Run, runners};
+use crate::testing::resource::{Refusal, Resource};
+
+impl Visit<'_> {
+    /// <https://docs.github.com/rest/repos/repos#get-a-repository>
+    pub(super) fn repository(&self, owner: &str, name: &str) -> Result<Resource, Refusal> {
+        let repo = self.visible(owner, name)?;
+        Ok(Resource::changed_at(
+            self.content.full_repository(repo, self.caller),
+            self.content.repository_updated_at(repo),
+        ))
+    }
+
+    /// <https://docs.github.com/rest/commits/commits#get-a-commit>
+    pub(super) fn commit(
+        &self,
+        owner: &str,
+        name: &str,
+        reference: &str,
+    ) -> Result<Resource, Refusal> {
+        let repo = self.visible(owner, name)?;
+        let Some((sha, parent)) = repo.resolve(reference) else {
+            let message = format!("No commit found for SHA: {reference}");
+            return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, message));
+        };
+        let (commit, made) = self.content.commit(repo, &sha, parent.as_deref());
+        Ok(Resource::changed_at(commit, made))
+    }
+
+    /// <https://docs.github.com/rest/actions/workflow-runs#list-workflow-runs-for-a-repository>
+    pub(super) fn runs(&self, owner: &str, name: &str) -> Result<Resource, Refusal> {
+        let repo = self.visible(owner, name)?;
+        let runs: Vec<Run> = repo.runs().filter(|run| self.wants(repo, run)).collect();
+        let path = format!("/repositories/{}/actions/runs", repo.id);
+        Ok(self.counted_list("workflow_runs", &runs, &path, |run| {
+            self.content.run(repo, run)
+        }))
+    }
+
+    /// <https://docs.github.com/rest/actions/workflow-runs#get-a-workflow-run>
+    pub(super) fn run(&self, owner: &str, name: &str, id: &str) -> Result<Resource, Refusal> {
+        let repo = self.visible(owner, name)?;
+        let id: u64 = id.parse().map_err(|_| Refusal::not_found())?;
+        let run = repo
+            .runs()
+            .find(|run| run.id == id)
+            .ok_or_else(Refusal::not_found)?;
+        Ok(Resource::changed_at(
+            self.content.run(repo, &run),
+            self.content.run_updated_at(repo, &run),
+        ))
+    }
+
+    /// <https://docs.github.com/rest/actions/self-hosted-runners#list-self-hosted-runners-for-a-repository>
+    pub(super) fn runners(&self, owner: &str, name: &str) -> Result<Resource, Refusal> {
+        let repo = self.visible(owner, name)?;
+        if self.caller.is_anonymous() {
+            return Err(Refusal::requires_authentication());
+        }
+        if !self.content.is_admin(&repo.owner, self.caller) {
+            return Err(Refusal::must_have_admin_rights());
+        }
+        let runners = runners(repo);
+        let path = format!("/repositories/{}/actions/runners", repo.id);
+        Ok(self.counted_list("runners", &runners, &path, Clone::clone))
+    }
+
+    /// Whether the query's filters let this run pass. A `status` may be a conclusion as well.
+    fn wants(&self, repo: &Repository, run: &Run) -> bool {
+        let passes = |name, holds: &dyn Fn(&str) -> bool| self.asked.query(name).is_none_or(holds);
+        passes("status", &|status| {
+            run.status == status || run.conclusion == Some(status)
+        }) && passes("branch", &|branch| run.branch == branch)
+            && passes("event", &|event| run.event == event)
+            && passes("head_sha", &|sha| repo.head() == sha)
+    }
+}

@@ -1,0 +1,271 @@
+//! The whole site: its state, and what it makes of one request.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use cache_core::Clock;
+use http::header::{
+    ACCEPT, DATE, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, SERVER, USER_AGENT, VIA,
+};
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use tokio::sync::watch;
+use tokio::time;
+
+use super::answer::{self, Answer};
+use super::asked::Asked;
+use super::body::{Body, Manner};
+use super::calls::{Asker, Call, Calls};
+use super::content::Content;
+use super::etag;
+use super::faults::{Effect, Faults};
+use super::limits::Limits;
+use super::resource::{Refusal, Resource};
+use super::routes::Visit;
+use super::seed;
+use super::tokens::{Caller, Tokens};
+
+/// The longest body of a request that is read, in bytes.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// What all connections share.
+pub(super) struct Site {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    online: watch::Sender<bool>,
+}
+
+pub(super) struct State {
+    pub(super) content: Content,
+    pub(super) tokens: Tokens,
+    pub(super) limits: Limits,
+    pub(super) faults: Faults,
+    pub(super) calls: Calls,
+    pub(super) latency: Duration,
+    pub(super) requests: u64,
+}
+
+/// What becomes of a request.
+pub(super) enum Outcome {
+    Answered(Response<Body>),
+    /// The connection is to be reset.
+    Reset,
+    /// Nothing is ever to be sent.
+    Silence,
+}
+
+impl Site {
+    pub(super) fn new(clock: Arc<dyn Clock>, state: State) -> Self {
+        Self {
+            clock,
+            state: Mutex::new(state),
+            online: watch::Sender::new(true),
+        }
+    }
+
+    /// The state, for as long as the guard lives; never across an `.await`.
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves at worst one request uncounted.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The present, in seconds since 1970.
+    pub(super) fn now(&self) -> u64 {
+        self.clock.now().as_millis() / 1000
+    }
+
+    pub(super) fn set_online(&self, online: bool) {
+        self.online.send_replace(online);
+    }
+
+    /// Tells when the site goes offline.
+    pub(super) fn online(&self) -> watch::Receiver<bool> {
+        self.online.subscribe()
+    }
+
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Outcome {
+        let (parts, body) = request.into_parts();
+        let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
+            // Too long, or broken off. Either way there is nobody left who listens.
+            return Outcome::Reset;
+        };
+        let asked = Asked::new(parts, body.to_bytes());
+        let Some(reply) = self.reply(&asked) else {
+            return Outcome::Reset;
+        };
+        time::sleep(reply.latency).await;
+        match reply.decision {
+            Decision::Send(mut answer, manner) => {
+                self.date(&mut answer);
+                Outcome::Answered(answer.into_response(manner))
+            }
+            Decision::Reset => Outcome::Reset,
+            Decision::Silence => Outcome::Silence,
+        }
+    }
+
+    /// Decides on the answer and counts the call, both as of the moment when it arrived.
+    fn reply(&self, asked: &Asked) -> Option<Reply> {
+        let mut state = self.state();
+        // Looked at under the lock, so that once `offline` has returned nothing is answered.
+        if !*self.online.borrow() {
+            return None;
+        }
+        Some(state.reply(asked, self.now()))
+    }
+
+    fn date(&self, answer: &mut Answer) {
+        let date = etag::http_date(self.now()).to_string();
+        if let Ok(date) = HeaderValue::try_from(date) {
+            answer.headers.entry(DATE).or_insert(date);
+        }
+        let server = HeaderValue::from_static("github.com");
+        answer.headers.entry(SERVER).or_insert(server);
+    }
+}
+
+/// What was decided about a request.
+struct Reply {
+    latency: Duration,
+    decision: Decision,
+}
+
+enum Decision {
+    Send(Answer, Manner),
+    Reset,
+    Silence,
+}
+
+impl State {
+    fn reply(&mut self, asked: &Asked, now: u64) -> Reply {
+        self.requests += 1;
+        let mut latency = self.latency;
+        let mut charged = false;
+        let mut ordinary = |state: &mut Self, manner| {
+            let (answer, was_charged) = state.ordinary(asked, now);
+            charged = was_charged;
+            Decision::Send(answer, manner)
+        };
+        let decision = match self.faults.strike(asked.target()) {
+            None => ordinary(self, Manner::Whole),
+            Some(Effect::Sent(manner)) => ordinary(self, manner),
+            Some(Effect::Late(by)) => {
+                latency += by;
+                ordinary(self, Manner::Whole)
+            }
+            Some(Effect::Instead(canned)) => Decision::Send(canned.into(), Manner::Whole),
+            Some(Effect::Reset) => Decision::Reset,
+            Some(Effect::Silence) => Decision::Silence,
+        };
+        let status = match &decision {
+            Decision::Send(answer, _) => Some(answer.status),
+            Decision::Reset | Decision::Silence => None,
+        };
+        self.count(asked, status, charged);
+        Reply { latency, decision }
+    }
+
+    /// GitHub's own answer, and whether it was taken from the caller's limit.
+    fn ordinary(&mut self, asked: &Asked, now: u64) -> (Answer, bool) {
+        if asked.header(USER_AGENT).is_none_or(str::is_empty) {
+            return (Answer::no_user_agent(), false);
+        }
+        // Who sends a wrong credential is counted with those who send none.
+        let identified = self.tokens.identify(&asked.headers);
+        let caller = identified.as_ref().unwrap_or(&Caller::Anonymous).clone();
+        let mut answer = match identified {
+            Err(_) => Answer::refused(
+                asked,
+                &Refusal::new(StatusCode::UNAUTHORIZED, "Bad credentials"),
+            ),
+            Ok(_) => self.api(asked, &caller, now),
+        };
+        let free = asked.segments() == ["rate_limit"]
+            || (answer.status == StatusCode::NOT_MODIFIED && !caller.is_anonymous());
+        let charged = !free && self.limits.charge(&caller, now);
+        if !free && !charged {
+            answer = Answer::refused(asked, &limited(&caller));
+        }
+        answer.sign(&caller);
+        self.limits
+            .quota(&caller, now)
+            .write_to(&mut answer.headers);
+        let id = HeaderValue::try_from(request_id(self.requests, now));
+        if let Ok(id) = id {
+            answer.headers.insert("x-github-request-id", id);
+        }
+        (answer, charged)
+    }
+
+    fn api(&mut self, asked: &Asked, caller: &Caller, now: u64) -> Answer {
+        if let Some(refusal) = answer::unacceptable(asked) {
+            return Answer::refused(asked, &refusal);
+        }
+        if asked.reads() && asked.segments() == ["rate_limit"] {
+            let overview = self.limits.overview(caller, now);
+            return Answer::found(asked, caller, &Resource::new(overview));
+        }
+        // A write that the limit will refuse must not be done first.
+        if !asked.reads() && self.limits.quota(caller, now).remaining() == 0 {
+            return Answer::refused(asked, &limited(caller));
+        }
+        let mut visit = Visit {
+            content: &mut self.content,
+            caller,
+            asked,
+            now,
+        };
+        match visit.resource() {
+            Ok(resource) => Answer::found(asked, caller, &resource),
+            Err(refusal) => Answer::refused(asked, &refusal),
+        }
+    }
+
+    fn count(&mut self, asked: &Asked, status: Option<StatusCode>, charged: bool) {
+        let by = match self.tokens.identify(&asked.headers) {
+            Ok(Caller::Anonymous) => Asker::Anonymous,
+            Ok(Caller::Known(token)) => Asker::Token(token.text.clone()),
+            Err(_) => Asker::Unknown,
+        };
+        let sent = |name: HeaderName| asked.header(name).map(str::to_owned);
+        self.calls.record(Call {
+            method: asked.method.clone(),
+            target: asked.target().to_owned(),
+            by,
+            conditions: [IF_NONE_MATCH, IF_MODIFIED_SINCE]
+                .into_iter()
+                .filter_map(sent)
+                .collect(),
+            user_agent: sent(USER_AGENT),
+            accept: sent(ACCEPT),
+            via: sent(VIA),
+            status,
+            charged,
+        });
+    }
+}
+
+fn limited(caller: &Caller) -> Refusal {
+    let whose = match caller.token() {
+        Some(token) => format!(
+            "for user ID {}. If you reach out to GitHub Support for help, please include the \
+             request ID.",
+            seed::id(&token.login.to_ascii_lowercase()),
+        ),
+        None => "for 127.0.0.1. (But here's the good news: Authenticated requests get a higher \
+                 rate limit. Check out the documentation for more details.)"
+            .to_owned(),
+    };
+    let message = format!("API rate limit exceeded {whose}");
+    Refusal::new(StatusCode::FORBIDDEN, message)
+}
+
+/// A number for the request, in GitHub's notation.
+fn request_id(request: u64, now: u64) -> String {
+    format!(
+        "57AD:{:04X}:{request:X}:{:X}:{now:X}",
+        request & 0xffff,
+        request * 2
+    )
+}

@@ -1,0 +1,242 @@
+//! The leaf of the stack: sends a request to GitHub over HTTP, and counts it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{Request, Response, StatusCode, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time;
+use tower::Service;
+
+use crate::body::Body;
+use crate::error::{BuildError, InvalidUpstream, UpstreamError};
+use crate::stats::Counters;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long upstream has until the headers of its answer are here. GitHub itself gives up after
+/// [10 seconds](https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api).
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An idle connection is closed before GitHub closes it.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+
+/// What we call ourselves where the client has not said what it is. GitHub refuses requests without a
+/// [user agent](https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api#user-agent-required).
+pub(crate) const USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("ghmesh/", env!("CARGO_PKG_VERSION")));
+
+/// How whoever passes a message on makes itself known
+/// ([RFC 9110, section 7.6.3](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.3)). A proxy that
+/// finds it in a request has that request back, in a loop.
+pub const VIA: HeaderValue = HeaderValue::from_static("1.1 ghmesh");
+
+/// Where GitHub's API is: `https://api.github.com`, or `https://HOST/api/v3` of an Enterprise
+/// Server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseUrl {
+    scheme: Scheme,
+    authority: Authority,
+    /// Without a slash at its end; empty where the API is at the root.
+    path: String,
+}
+
+impl BaseUrl {
+    /// The URL in `text`.
+    pub fn parse(text: &str) -> Result<Self, InvalidUpstream> {
+        let invalid = |reason| InvalidUpstream {
+            url: text.to_owned(),
+            reason,
+        };
+        let uri: Uri = text.parse().map_err(|_| invalid("it does not parse"))?;
+        let parts = uri.into_parts();
+        let scheme = parts.scheme.ok_or_else(|| invalid("it has no scheme"))?;
+        if scheme != Scheme::HTTPS && scheme != Scheme::HTTP {
+            return Err(invalid("its scheme is neither https nor http"));
+        }
+        let authority = parts.authority.ok_or_else(|| invalid("it names no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(invalid("it holds credentials; give a token instead"));
+        }
+        let target = parts.path_and_query;
+        if target
+            .as_ref()
+            .is_some_and(|target| target.query().is_some())
+        {
+            return Err(invalid("it has a query"));
+        }
+        let path = target.as_ref().map_or("", PathAndQuery::path);
+        Ok(Self {
+            scheme,
+            authority,
+            path: path.trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// Host and port.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// The scheme, host and port: what an absolute URL at this API begins with.
+    pub fn origin(&self) -> String {
+        format!("{}://{}", self.scheme, self.authority)
+    }
+
+    /// The path below which the API lies, without a slash at its end.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The API itself, as a URI.
+    pub fn to_uri(&self) -> Uri {
+        self.join("/").unwrap_or_default()
+    }
+
+    /// The URI of a target below the API's own path.
+    fn join(&self, target: &str) -> Result<Uri, UpstreamError> {
+        Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(self.authority.clone())
+            .path_and_query(format!("{}{target}", self.path))
+            .build()
+            .map_err(|_| UpstreamError::InvalidTarget(target.to_owned()))
+    }
+}
+
+/// Sends requests to GitHub. The host that a request names is replaced by the upstream's.
+#[derive(Clone, Debug)]
+pub(crate) struct Upstream {
+    client: Client<HttpsConnector<HttpConnector>, Body>,
+    base: Arc<BaseUrl>,
+    counters: Arc<Counters>,
+}
+
+impl Upstream {
+    pub(crate) fn new(base: BaseUrl, counters: Arc<Counters>) -> Result<Self, BuildError> {
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_timer(TokioTimer::new())
+            .build(connector(&base)?);
+        Ok(Self {
+            client,
+            base: Arc::new(base),
+            counters,
+        })
+    }
+
+    fn prepare(&self, request: Request<Body>) -> Result<Request<Body>, UpstreamError> {
+        let (mut parts, body) = request.into_parts();
+        let target = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        parts.uri = self.base.join(target)?;
+        parts.headers.remove(header::HOST);
+        remove_hop_by_hop(&mut parts.headers);
+        parts.headers.append(header::VIA, VIA);
+        parts
+            .headers
+            .entry(header::USER_AGENT)
+            .or_insert(USER_AGENT);
+        Ok(Request::from_parts(parts, body))
+    }
+
+    async fn send(self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
+        let request = self.prepare(request)?;
+        let answer = time::timeout(PATIENCE, self.client.request(request))
+            .await
+            .map_err(|_| UpstreamError::TimedOut {
+                upstream: self.base.to_uri(),
+                patience: PATIENCE,
+            })?;
+        let mut response = answer.map_err(|error| UpstreamError::Unreachable {
+            upstream: self.base.to_uri(),
+            source: error.into(),
+        })?;
+        // A 304 costs an authorised client nothing.
+        if response.status() != StatusCode::NOT_MODIFIED {
+            self.counters.api_calls.fetch_add(1, Ordering::Relaxed);
+        }
+        remove_hop_by_hop(response.headers_mut());
+        Ok(response.map(Body::streaming))
+    }
+}
+
+impl Service<Request<Body>> for Upstream {
+    type Response = Response<Body>;
+    type Error = UpstreamError;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        Box::pin(self.clone().send(request))
+    }
+}
+
+fn connector(base: &BaseUrl) -> Result<HttpsConnector<HttpConnector>, BuildError> {
+    let mut http = HttpConnector::new();
+    http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    http.set_nodelay(true);
+    http.enforce_http(false);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config =
+        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.map_err(|error| BuildError::Certificates(std::io::Error::other(error)))?;
+    let config = if base.scheme == Scheme::HTTPS {
+        use hyper_rustls::ConfigBuilderExt as _;
+        let config = config.with_native_roots();
+        config
+            .map_err(BuildError::Certificates)?
+            .with_no_client_auth()
+    } else {
+        // Nothing will be reached over TLS, so the system's certificates need not be read.
+        config
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth()
+    };
+    Ok(HttpsConnectorBuilder::new()
+        .with_tls_config(config)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(http))
+}
+
+/// Drops what is meant for the next hop alone:
+/// [RFC 9110, section 7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1).
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in [
+        header::CONNECTION,
+        HeaderName::from_static("keep-alive"),
+        HeaderName::from_static("proxy-connection"),
+        header::PROXY_AUTHENTICATE,
+        header::PROXY_AUTHORIZATION,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+    ] {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! One stack, three faces.
+
+use gh_client::testing::{Fault, StandIn};
+use gh_client::{Body, Client, GitHub};
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use octocrab::models::{IssueState, Repository};
+use octocrab::params;
+use tower::ServiceExt;
+
+use crate::{client, token};
+
+async fn started() -> (StandIn, Client, GitHub) {
+    let standin = StandIn::start().await.unwrap();
+    let client = client(&standin);
+    let github = client.github(Some(&token()));
+    (standin, client, github)
+}
+
+#[tokio::test]
+async fn every_call_of_octocrab_asks_the_cache_first() {
+    let (standin, client, _) = started().await;
+    for _ in 0..3 {
+        let octocrab = client.octocrab(Some(&token()));
+        let repo = octocrab
+            .repos("octo-org", "octo-repo-001")
+            .get()
+            .await
+            .unwrap();
+        assert_eq!(repo.name, "octo-repo-001");
+        let issues = octocrab.issues("octo-org", "octo-repo-001");
+        let open = issues
+            .list()
+            .state(params::State::Open)
+            .send()
+            .await
+            .unwrap();
+        assert!(
+            open.items
+                .iter()
+                .all(|issue| issue.state == IssueState::Open)
+        );
+    }
+    assert_eq!(standin.calls().total(), 2);
+}
+
+#[tokio::test]
+async fn octocrab_follows_pages_with_its_credential() {
+    let (standin, client, _) = started().await;
+    let octocrab = client.octocrab(Some(&token()));
+    let page = octocrab
+        .orgs("octo-org")
+        .list_repos()
+        .per_page(40)
+        .send()
+        .await
+        .unwrap();
+    let all: Vec<Repository> = octocrab.all_pages(page).await.unwrap();
+    assert_eq!(all.len(), 100);
+    assert_eq!(standin.calls().by(StandIn::TOKEN).total(), 3);
+    assert_eq!(standin.calls().anonymous().total(), 0);
+}
+
+#[tokio::test]
+async fn repositories_of_an_organization_are_listed_up_to_the_limit() {
+    let (standin, _, github) = started().await;
+    for (limit, calls) in [(0, 0), (1, 1), (100, 1), (1000, 2)] {
+        standin.reset_calls();
+        let repos = github.list_repos("octo-org", limit).await.unwrap();
+        assert_eq!(repos.len(), limit.min(100));
+        assert!(standin.calls().total() <= calls, "limit {limit}");
+    }
+}
+
+#[tokio::test]
+async fn repositories_of_a_user_are_listed_where_there_is_no_such_organization() {
+    let (_standin, _, github) = started().await;
+    let repos = github.list_repos("octocat", 100).await.unwrap();
+    assert!(repos.iter().any(|repo| repo.name == "hello-world"));
+    let nobody = github.list_repos("nobody-at-all", 100).await;
+    assert!(matches!(nobody, Err(octocrab::Error::GitHub { .. })));
+}
+
+#[tokio::test]
+async fn runs_and_runners_are_typed() {
+    let (_standin, _, github) = started().await;
+    let runs = github
+        .list_workflow_runs("octo-org", "octo-repo-000", 10)
+        .await
+        .unwrap();
+    let run = github
+        .get_workflow_run("octo-org", "octo-repo-000", runs[0].id)
+        .await
+        .unwrap();
+    assert_eq!(run.id, runs[0].id);
+    let failed = github
+        .list_failed_runs("octo-org", "octo-repo-000", 10)
+        .await
+        .unwrap();
+    assert!(
+        failed
+            .iter()
+            .all(|run| run.conclusion.as_deref() == Some("failure"))
+    );
+    assert!(!failed.is_empty());
+    let runners = github
+        .list_runners("octo-org", "octo-repo-000", 10)
+        .await
+        .unwrap();
+    assert!(!runners.is_empty());
+}
+
+#[tokio::test]
+async fn a_name_cannot_lead_to_another_path() {
+    let (standin, _, github) = started().await;
+    assert!(github.get_repo("octo-org", "../../user").await.is_err());
+    assert!(
+        github
+            .get_repo("octo-org", "octo-repo-000?x=y")
+            .await
+            .is_err()
+    );
+    assert_eq!(standin.calls().of("/user").total(), 0);
+}
+
+#[tokio::test]
+async fn an_error_of_github_is_octocrabs_error() {
+    let (standin, client, _) = started().await;
+    standin.fault("/user", Fault::status(500));
+    let error = client
+        .octocrab(Some(&token()))
+        .current()
+        .user()
+        .await
+        .unwrap_err();
+    assert!(matches!(error, octocrab::Error::GitHub { source, .. }
+        if source.status_code == StatusCode::INTERNAL_SERVER_ERROR));
+}
+
+#[tokio::test]
+async fn the_service_answers_with_how_it_did() {
+    let (_standin, client, _) = started().await;
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let request = Request::get("/users/octocat").body(Body::empty()).unwrap();
+        let response = client.clone().oneshot(request).await.unwrap();
+        told.push(response.headers()["cache-status"].clone());
+        assert!(response.headers().contains_key("x-ratelimit-remaining"));
+        assert!(
+            !response
+                .into_body()
+                .collect()
+                .await
+                .unwrap()
+                .to_bytes()
+                .is_empty()
+        );
+    }
+    assert_eq!(told, ["ghmesh; fwd=uri-miss", "ghmesh; hit"]);
+    let stats = client.stats();
+    assert_eq!(stats.api_calls_made, 1);
+    assert_eq!(stats.rate_limits[0].principal, "public");
+    assert_eq!(stats.rate_limits[0].remaining, 59);
+}
