@@ -1,3 +1,60 @@
-//! One GitHub API call for a whole fleet of runners.
+//! `ghmesh`: one GitHub API call for a whole fleet of runners.
 
-fn main() {}
+mod admin;
+mod args;
+mod config;
+mod demo;
+mod env;
+mod fleet;
+mod listen;
+mod log;
+mod node;
+mod node_client;
+mod proxy;
+mod report;
+mod serve;
+mod settings;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command, SecretCommand};
+use crate::config::ConfigError;
+
+/// Wrong usage, or a configuration that cannot be.
+const EXIT_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(args) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("ghmesh: {error:#}");
+            if error.downcast_ref::<ConfigError>().is_some() {
+                ExitCode::from(EXIT_USAGE)
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        match args.command {
+            Command::Serve(serve) => serve::run(*serve).await?,
+            Command::Stats(stats) => show::stats(&stats).await?,
+            Command::Peers(peers) => show::peers(&peers).await?,
+            Command::Demo(demo) => return demo::run(&demo).await,
+            Command::Secret(SecretCommand::New) => {
+                println!("{}", cache_crypto::Secret::generate()?.expose());
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}

@@ -1,0 +1,79 @@
+//! The command line as it is given.
+
+use clap::{Parser, Subcommand};
+
+use crate::settings::Settings;
+
+const EXAMPLES: &str = "\
+Examples:
+  See it work, without network, token or set-up:
+      ghmesh demo
+
+  Make the secret that the runners of a fleet share:
+      ghmesh secret new
+
+  One node on each runner; the second knows the first:
+      CACHE_P2P_SHARED_SECRET=ghmesh_… ghmesh serve
+      CACHE_P2P_SHARED_SECRET=ghmesh_… ghmesh serve --bootstrap /dns4/runner-1/tcp/9100
+
+  Send clients to it:
+      gh config set http_unix_socket \"$XDG_RUNTIME_DIR/ghmesh.sock\"
+      curl -H \"Authorization: Bearer $GH_TOKEN\" http://127.0.0.1:8417/user
+";
+
+/// One GitHub API call for a whole fleet of runners.
+///
+/// ghmesh is a cache in front of GitHub's API that runners share peer to peer: what one has asked
+/// for, the others have.
+#[derive(Debug, Parser)]
+#[command(name = "ghmesh", version, after_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a node in the foreground: the caching proxy, the socket for gh, and the link to the peers
+    Serve(Box<Settings>),
+    /// Show the counters of a running node
+    Stats(ShowArgs),
+    /// Show the peers that a running node is connected to
+    Peers(ShowArgs),
+    /// Show five runners sharing the answers of a stand-in for GitHub
+    Demo(DemoArgs),
+    /// Make a secret for a fleet to share
+    #[command(subcommand)]
+    Secret(SecretCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretCommand {
+    /// Print a fresh secret of 256 random bits
+    New,
+}
+
+/// The flags of the commands that ask a running node.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ShowArgs {
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "The node to ask [env: GHMESH_NODE] [default: http://127.0.0.1:8417]"
+    )]
+    pub(crate) node: Option<String>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The flags of `demo`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DemoArgs {
+    /// How many runners there are
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..=16))]
+    pub(crate) runners: u16,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,319 @@
+//! The settings, resolved once into what a node runs with.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use cache_crypto::{Secret, SecretKind};
+use cache_net::{Multiaddr, Protocol};
+use etcetera::BaseStrategy;
+use gh_client::Token;
+use tokio::process::Command;
+use tokio::time;
+
+use crate::env::Env;
+use crate::settings::Settings;
+
+const DEFAULT_PORT: u16 = 8417;
+const DEFAULT_P2P_PORT: u16 = 9100;
+const DEFAULT_UPSTREAM: &str = "https://api.github.com";
+const DEFAULT_MEMORY: u64 = 256 * 1024 * 1024;
+
+/// `gh` reads a file, or asks the system's key ring. Beyond this it waits for somebody who is not
+/// there.
+const GH_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What a node runs with.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) unix: UnixSocket,
+    pub(crate) upstream: String,
+    /// The token that requests without one are given.
+    pub(crate) injected_token: Option<Token>,
+    pub(crate) sharing: Sharing,
+    pub(crate) max_memory: u64,
+    pub(crate) default_ttl: Duration,
+    pub(crate) stale_for: Duration,
+}
+
+/// Where the socket for `gh` is.
+#[derive(Debug)]
+pub(crate) struct UnixSocket {
+    pub(crate) path: PathBuf,
+    /// Somebody asked for this very place. Without it being so, a node starts without the socket
+    /// where there can be none.
+    pub(crate) required: bool,
+}
+
+/// Whether this node has peers.
+pub(crate) enum Sharing {
+    Off { why: String },
+    On { secret: Secret, net: Net },
+}
+
+/// How the peers are reached.
+#[derive(Debug)]
+pub(crate) struct Net {
+    pub(crate) listen: Vec<Multiaddr>,
+    pub(crate) bootstrap: Vec<Multiaddr>,
+    pub(crate) external: Vec<Multiaddr>,
+    pub(crate) identity_file: Option<PathBuf>,
+}
+
+/// A configuration that cannot be. Each says where it stands, and what would do instead.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("{origin}: {value:?}: {why}")]
+    Value {
+        origin: String,
+        value: String,
+        why: String,
+    },
+    #[error("{0}: there is no such setting; `ghmesh serve --help` lists them")]
+    UnknownKey(String),
+    #[error("{0} is not UTF-8")]
+    NotUtf8(String),
+    #[error("--config {}: {why}", path.display())]
+    File { path: PathBuf, why: String },
+    #[error("--token-file {}: {why}", path.display())]
+    TokenFile { path: PathBuf, why: String },
+    #[error("{origin}: {why}")]
+    Secret { origin: String, why: String },
+    #[error(
+        "--p2p true needs a secret that the fleet shares; make one with `ghmesh secret new` and \
+         give it to each node as CACHE_P2P_SHARED_SECRET"
+    )]
+    NoSecret,
+    #[error("no home directory, so no place for files; name one with --data-dir")]
+    NoHome,
+    #[error("{what}: {why}")]
+    Unusable { what: String, why: String },
+}
+
+impl ConfigError {
+    /// A value that does not parse.
+    pub(crate) fn value(origin: &str, value: &str, why: &str) -> Self {
+        Self::Value {
+            origin: origin.to_owned(),
+            value: value.to_owned(),
+            why: why.to_owned(),
+        }
+    }
+
+    /// A value that parses, and that the machine has something against.
+    pub(crate) fn unusable(what: impl fmt::Display, why: impl fmt::Display) -> Self {
+        Self::Unusable {
+            what: what.to_string(),
+            why: why.to_string(),
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+struct Chain<'a>(&'a dyn std::error::Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        match self.0.source() {
+            Some(source) => write!(f, ": {}", Chain(source)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Config {
+    /// Resolves complete settings; what else there is comes from the environment and, for the
+    /// secret, from `gh`.
+    pub(crate) async fn resolve(settings: Settings, env: &Env) -> Result<Self, ConfigError> {
+        let token = token(&settings, env)?;
+        let sharing = sharing(&settings, env, token.as_ref()).await?;
+        let seconds =
+            |setting: Option<u64>, default| Duration::from_secs(setting.unwrap_or(default));
+        let inject = settings.inject_token.unwrap_or(false);
+        if inject && token.is_none() {
+            return Err(ConfigError::unusable(
+                "--inject-token",
+                "there is no token; give one with --token-file, GH_TOKEN or GITHUB_TOKEN",
+            ));
+        }
+        Ok(Self {
+            listen: settings
+                .listen
+                .unwrap_or_else(|| (Ipv4Addr::LOCALHOST, DEFAULT_PORT).into()),
+            unix: unix_socket(&settings, env)?,
+            upstream: settings
+                .upstream
+                .unwrap_or_else(|| DEFAULT_UPSTREAM.to_owned()),
+            injected_token: token.filter(|_| inject),
+            sharing,
+            max_memory: settings
+                .max_memory
+                .map_or(DEFAULT_MEMORY, |size| size.as_u64()),
+            default_ttl: seconds(settings.default_ttl, 300),
+            stale_for: seconds(settings.stale_for, 86_400),
+        })
+    }
+}
+
+impl fmt::Debug for Sharing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off { why } => f.debug_struct("Off").field("why", why).finish(),
+            Self::On { secret, net } => f
+                .debug_struct("On")
+                .field("secret", secret)
+                .field("net", net)
+                .finish(),
+        }
+    }
+}
+
+fn unix_socket(settings: &Settings, env: &Env) -> Result<UnixSocket, ConfigError> {
+    if let Some(path) = &settings.listen_unix {
+        return Ok(UnixSocket {
+            path: path.clone(),
+            required: true,
+        });
+    }
+    if settings.data_dir.is_none()
+        && let Some(runtime_dir) = env.get("XDG_RUNTIME_DIR")?
+    {
+        return Ok(UnixSocket {
+            path: Path::new(&runtime_dir).join("ghmesh.sock"),
+            required: false,
+        });
+    }
+    Ok(UnixSocket {
+        path: data_dir(settings)?.join("ghmesh.sock"),
+        required: settings.data_dir.is_some(),
+    })
+}
+
+fn data_dir(settings: &Settings) -> Result<PathBuf, ConfigError> {
+    if let Some(dir) = &settings.data_dir {
+        return Ok(dir.clone());
+    }
+    let base = etcetera::choose_base_strategy().map_err(|_| ConfigError::NoHome)?;
+    Ok(base.cache_dir().join("ghmesh"))
+}
+
+fn token(settings: &Settings, env: &Env) -> Result<Option<Token>, ConfigError> {
+    if let Some(path) = &settings.token_file {
+        let refused = |why: String| ConfigError::TokenFile {
+            path: path.clone(),
+            why,
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
+        let token = Token::new(&text).map_err(|error| refused(error.to_string()))?;
+        return Ok(Some(token));
+    }
+    for variable in ["GH_TOKEN", "GITHUB_TOKEN"] {
+        if let Some(text) = env.get(variable)? {
+            let token = Token::new(&text).map_err(|error| ConfigError::Secret {
+                origin: variable.to_owned(),
+                why: error.to_string(),
+            })?;
+            return Ok(Some(token));
+        }
+    }
+    Ok(None)
+}
+
+async fn sharing(
+    settings: &Settings,
+    env: &Env,
+    token: Option<&Token>,
+) -> Result<Sharing, ConfigError> {
+    if settings.p2p == Some(false) {
+        return Ok(Sharing::Off {
+            why: "--p2p false".to_owned(),
+        });
+    }
+    let Some(secret) = secret(settings, env, token).await? else {
+        if settings.p2p == Some(true) {
+            return Err(ConfigError::NoSecret);
+        }
+        return Ok(Sharing::Off {
+            why: "there is no secret; make one with `ghmesh secret new` and give it to each node \
+                  as CACHE_P2P_SHARED_SECRET"
+                .to_owned(),
+        });
+    };
+    let listen = match settings.p2p_listen.as_slice() {
+        [] => vec![default_p2p_listen()],
+        addresses => addresses.to_vec(),
+    };
+    Ok(Sharing::On {
+        secret,
+        net: Net {
+            listen,
+            bootstrap: settings.bootstrap.clone(),
+            external: settings.external_address.clone(),
+            identity_file: settings.identity_file.clone(),
+        },
+    })
+}
+
+/// `/ip4/0.0.0.0/tcp/9100`.
+fn default_p2p_listen() -> Multiaddr {
+    Multiaddr::from(Ipv4Addr::UNSPECIFIED).with(Protocol::Tcp(DEFAULT_P2P_PORT))
+}
+
+async fn secret(
+    settings: &Settings,
+    env: &Env,
+    token: Option<&Token>,
+) -> Result<Option<Secret>, ConfigError> {
+    if let Some(path) = &settings.secret_file {
+        return match Secret::read(path) {
+            Ok(secret) => Ok(Some(secret)),
+            Err(error) => Err(ConfigError::unusable("--secret-file", Chain(&error))),
+        };
+    }
+    if let Some(text) = env.get("CACHE_P2P_SHARED_SECRET")? {
+        return parse_secret("CACHE_P2P_SHARED_SECRET", &text).map(Some);
+    }
+    if let Some(token) = token {
+        let secret = parse_secret("the token, as the fleet's secret", token.expose())?;
+        if secret.kind() == SecretKind::InstallationToken && env.is_actions() {
+            tracing::warn!(
+                "the secret is this job's own GITHUB_TOKEN, which no other job has: this fleet will \
+                 have one member; store the output of `ghmesh secret new` as a secret of the \
+                 repository, and give it to each job as CACHE_P2P_SHARED_SECRET"
+            );
+        }
+        return Ok(Some(secret));
+    }
+    let Some(token) = gh_auth_token().await else {
+        return Ok(None);
+    };
+    parse_secret("`gh auth token`, as the fleet's secret", &token).map(Some)
+}
+
+fn parse_secret(origin: &str, text: &str) -> Result<Secret, ConfigError> {
+    Secret::parse(text).map_err(|error| ConfigError::Secret {
+        origin: origin.to_owned(),
+        why: error.to_string(),
+    })
+}
+
+/// The token that `gh` is logged in with. Not having `gh`, or not being logged in, is no error.
+async fn gh_auth_token() -> Option<String> {
+    let gh = Command::new("gh")
+        .args(["auth", "token"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = time::timeout(GH_TIMEOUT, gh).await.ok()?.ok()?;
+    let token = String::from_utf8(output.stdout).ok()?;
+    let token = token.trim();
+    (output.status.success() && !token.is_empty()).then(|| token.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! What settings come to.
+
+use super::*;
+
+const SECRET: &str = "ghmesh_000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+async fn resolve(settings: Settings, env: &Env) -> Result<Config, ConfigError> {
+    Config::resolve(settings, env).await
+}
+
+/// Sharing is off unless a test is about it: `gh` may be logged in where the test runs.
+fn alone() -> Settings {
+    Settings {
+        p2p: Some(false),
+        ..Settings::default()
+    }
+}
+
+fn data_dir() -> Settings {
+    Settings {
+        data_dir: Some("/var/cache/ghmesh".into()),
+        ..alone()
+    }
+}
+
+#[tokio::test]
+async fn the_defaults_are_what_the_help_says() {
+    let config = resolve(alone(), &Env::default()).await.unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8417");
+    assert_eq!(config.upstream, "https://api.github.com");
+    assert_eq!(config.default_ttl, Duration::from_secs(300));
+    assert_eq!(config.stale_for, Duration::from_secs(86_400));
+    assert_eq!(config.max_memory, 256 << 20);
+    assert!(config.injected_token.is_none());
+}
+
+#[tokio::test]
+async fn the_socket_is_where_it_was_asked_for_else_where_the_system_keeps_sockets() {
+    let env = Env::from([("XDG_RUNTIME_DIR", "/run/user/1000")]);
+    let socket = resolve(alone(), &env).await.unwrap().unix;
+    assert_eq!(socket.path, Path::new("/run/user/1000/ghmesh.sock"));
+    assert!(!socket.required);
+
+    let socket = resolve(data_dir(), &env).await.unwrap().unix;
+    assert_eq!(socket.path, Path::new("/var/cache/ghmesh/ghmesh.sock"));
+    assert!(socket.required);
+
+    let settings = Settings {
+        listen_unix: Some("/tmp/mine.sock".into()),
+        ..data_dir()
+    };
+    let socket = resolve(settings, &env).await.unwrap().unix;
+    assert_eq!(socket.path, Path::new("/tmp/mine.sock"));
+}
+
+#[tokio::test]
+async fn a_secret_switches_sharing_on() {
+    let env = Env::from([("CACHE_P2P_SHARED_SECRET", SECRET)]);
+    let config = resolve(Settings::default(), &env).await.unwrap();
+    let Sharing::On { secret, net } = config.sharing else {
+        panic!("off")
+    };
+    assert_eq!(secret.expose(), SECRET);
+    assert_eq!(net.listen[0].to_string(), "/ip4/0.0.0.0/tcp/9100");
+}
+
+#[tokio::test]
+async fn the_secret_of_the_fleet_counts_for_more_than_the_token() {
+    let env = Env::from([
+        ("CACHE_P2P_SHARED_SECRET", SECRET),
+        ("GH_TOKEN", "ghp_token"),
+    ]);
+    let config = resolve(Settings::default(), &env).await.unwrap();
+    assert!(matches!(config.sharing, Sharing::On { secret, .. } if secret.expose() == SECRET));
+}
+
+#[tokio::test]
+async fn a_secret_that_is_none_is_refused_with_the_remedy_and_without_its_value() {
+    let env = Env::from([("CACHE_P2P_SHARED_SECRET", "hunter2")]);
+    let error = resolve(Settings::default(), &env)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(error.starts_with("CACHE_P2P_SHARED_SECRET"), "{error}");
+    assert!(
+        error.contains("ghmesh secret new") && !error.contains("hunter2"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_is_none_is_refused_without_its_value() {
+    let env = Env::from([("GH_TOKEN", "two words")]);
+    let error = resolve(alone(), &env).await.unwrap_err().to_string();
+    assert!(
+        error.starts_with("GH_TOKEN") && !error.contains("two words"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn injecting_needs_a_token() {
+    let settings = Settings {
+        inject_token: Some(true),
+        ..alone()
+    };
+    let error = resolve(settings.clone(), &Env::default())
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("--token-file"), "{error}");
+    let env = Env::from([("GITHUB_TOKEN", "ghs_token")]);
+    let config = resolve(settings, &env).await.unwrap();
+    assert_eq!(config.injected_token.unwrap().expose(), "ghs_token");
+}
+
+#[tokio::test]
+async fn no_secret_or_token_is_seen_in_the_configuration() {
+    let env = Env::from([
+        ("CACHE_P2P_SHARED_SECRET", SECRET),
+        ("GH_TOKEN", "ghp_visible"),
+    ]);
+    let settings = Settings {
+        inject_token: Some(true),
+        ..Settings::default()
+    };
+    let shown = format!("{:?}", resolve(settings, &env).await.unwrap());
+    assert!(
+        !shown.contains("0001020304") && !shown.contains("ghp_visible"),
+        "{shown}"
+    );
+}

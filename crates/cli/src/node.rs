@@ -1,0 +1,143 @@
+//! A node: the four crates, put together. This is the only place that knows them all.
+
+use std::sync::Arc;
+
+use cache_core::{Cache, PeerInfo};
+use cache_crypto::{Keyring, Sealed};
+use cache_net::{Identity, P2p};
+use gh_client::{Client, PrincipalKey};
+use tokio::time::Instant;
+
+use crate::config::{Config, ConfigError, Net, Sharing};
+use crate::report::NodeStats;
+
+/// A running node, without the listeners through which clients reach it.
+#[derive(Clone)]
+pub(crate) struct Node {
+    cache: Cache,
+    client: Client,
+    network: Option<Arc<P2p>>,
+    bootstrap_peers: u64,
+    started: Instant,
+}
+
+impl Node {
+    /// Starts a node; has to be told once that it is to [stop](Self::stop).
+    pub(crate) async fn start(config: &Config) -> Result<Self, ConfigError> {
+        let builder = Cache::builder().max_bytes(config.max_memory);
+        let (builder, principal_key, network, bootstrap_peers) = match &config.sharing {
+            Sharing::Off { why } => {
+                tracing::warn!("not sharing with peers: {why}");
+                (builder, PrincipalKey::new(rand::random()), None, 0)
+            }
+            Sharing::On { secret, net } => {
+                let no_randomness = |error| ConfigError::unusable("this machine", error);
+                let keyring = Arc::new(Keyring::new(secret).map_err(no_randomness)?);
+                let principal_key = PrincipalKey::new(*keyring.principals().as_bytes());
+                let network = Arc::new(start_network(net, &keyring).await?);
+                let sealed = Sealed::new(Arc::clone(&network), keyring);
+                let peers = net.bootstrap.len() as u64;
+                (
+                    builder.transport(sealed),
+                    principal_key,
+                    Some(network),
+                    peers,
+                )
+            }
+        };
+        let client = Client::builder(principal_key)
+            .upstream(&config.upstream)
+            .default_ttl(config.default_ttl)
+            .stale_for(config.stale_for);
+        let cache = builder.longest_lifetime(client.longest_lifetime()).build();
+        let client = client
+            .build(cache.clone())
+            .map_err(|error| ConfigError::unusable("--upstream", error))?;
+        Ok(Self {
+            cache,
+            client,
+            network,
+            bootstrap_peers,
+            started: Instant::now(),
+        })
+    }
+
+    /// The way to GitHub, cache first.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The peers that are connected now.
+    pub(crate) fn peers(&self) -> Vec<PeerInfo> {
+        self.cache.peers()
+    }
+
+    /// The counters.
+    pub(crate) fn stats(&self) -> NodeStats {
+        let cache = self.cache.stats();
+        let client = self.client.stats();
+        NodeStats {
+            requests: cache.requests() + client.bypassed,
+            hits: cache.hits,
+            peer_hits: cache.peer_hits,
+            misses: cache.misses,
+            hit_rate: cache.hit_rate(),
+            revalidated: cache.revalidated,
+            stale_served: cache.stale_served,
+            coalesced: cache.coalesced,
+            bypassed: client.bypassed,
+            api_calls_made: client.api_calls_made,
+            api_calls_saved: cache.saved(),
+            expirations: cache.expirations,
+            evictions: cache.evictions,
+            entries: cache.entries,
+            bytes: cache.bytes,
+            connected_peers: cache.connected_peers,
+            bootstrap_peers_configured: self.bootstrap_peers,
+            peer_id: self.peer_id(),
+            listen_addrs: self.p2p_addresses(),
+            broadcast: cache.broadcast,
+            received: cache.received,
+            rate_limits: client.rate_limits,
+            uptime_seconds: self.started.elapsed().as_secs(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    /// Our name among the peers; none where sharing is off.
+    pub(crate) fn peer_id(&self) -> Option<String> {
+        let shares = self.network.is_some();
+        shares.then(|| self.cache.local_peer().to_string())
+    }
+
+    /// Where peers reach us, with our name at the end of each address.
+    pub(crate) fn p2p_addresses(&self) -> Vec<String> {
+        let Some(network) = &self.network else {
+            return Vec::new();
+        };
+        let peer = self.cache.local_peer();
+        let addresses = network.listen_addrs().into_iter();
+        addresses
+            .map(|address| format!("{address}/p2p/{peer}"))
+            .collect()
+    }
+
+    /// Tells the peers what is still queued, and goodbye.
+    pub(crate) async fn stop(&self) {
+        self.cache.close().await;
+    }
+}
+
+async fn start_network(net: &Net, keyring: &Keyring) -> Result<P2p, ConfigError> {
+    let mut config = cache_net::Config::new(*keyring.membership().as_bytes());
+    if let Some(path) = &net.identity_file {
+        config.identity = Identity::load_or_create(path)
+            .map_err(|error| ConfigError::unusable("--identity-file", error))?;
+    }
+    config.listen.clone_from(&net.listen);
+    config.bootstrap.clone_from(&net.bootstrap);
+    config.external.clone_from(&net.external);
+    P2p::start(config)
+        .await
+        .map_err(|error| ConfigError::unusable("--p2p-listen, --bootstrap", error))
+}

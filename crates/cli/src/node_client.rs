@@ -1,0 +1,104 @@
+//! Asking a running node.
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use http::{Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time;
+
+use crate::env::Env;
+
+const DEFAULT_NODE: &str = "http://127.0.0.1:8417";
+
+/// A node on this machine answers at once, or there is none.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A node's address.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeClient {
+    authority: String,
+}
+
+impl NodeClient {
+    /// The node that the flag names, else the environment, else the one at the default port.
+    pub(crate) fn resolve(flag: Option<&str>, env: &Env) -> anyhow::Result<Self> {
+        let url = match flag {
+            Some(url) => url.to_owned(),
+            None => env
+                .get("GHMESH_NODE")?
+                .unwrap_or_else(|| DEFAULT_NODE.to_owned()),
+        };
+        Self::new(&url)
+    }
+
+    /// The node at this URL.
+    pub(crate) fn new(url: &str) -> anyhow::Result<Self> {
+        let uri: Uri = url.parse().with_context(|| format!("--node {url}"))?;
+        match (uri.scheme_str(), uri.authority()) {
+            (Some("http"), Some(authority)) => Ok(Self {
+                authority: match authority.port() {
+                    Some(_) => authority.to_string(),
+                    None => format!("{authority}:80"),
+                },
+            }),
+            _ => bail!("--node {url}: give it like {DEFAULT_NODE}"),
+        }
+    }
+
+    /// The JSON at one of the node's own endpoints.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        let (status, body) = self.fetch(path, &[]).await?;
+        if status != StatusCode::OK {
+            bail!("{}{path}: {status}; is it a ghmesh node?", self.authority);
+        }
+        serde_json::from_slice(&body)
+            .with_context(|| format!("{}{path} is not what a ghmesh node answers", self.authority))
+    }
+
+    /// The answer to a GET of any path.
+    pub(crate) async fn fetch(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> anyhow::Result<(StatusCode, Bytes)> {
+        time::timeout(PATIENCE, self.exchange(path, headers))
+            .await
+            .with_context(|| format!("the node at {} does not answer", self.authority))?
+    }
+
+    async fn exchange(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> anyhow::Result<(StatusCode, Bytes)> {
+        let stream = TcpStream::connect(&self.authority).await.with_context(|| {
+            let authority = &self.authority;
+            format!("no node answers at {authority}; start one with `ghmesh serve`, or name it with --node")
+        })?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let mut request = Request::get(path).header("host", &self.authority);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Empty::<Bytes>::new())?;
+        let exchange = async {
+            let response = sender.send_request(request).await?;
+            let status = response.status();
+            let body = response.into_body().collect().await?.to_bytes();
+            anyhow::Ok((status, body))
+        };
+        tokio::pin!(exchange);
+        tokio::select! {
+            answer = &mut exchange => answer,
+            ended = connection => match ended {
+                Ok(()) => exchange.await,
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Who is let in, and where links lead.
+
+use cache_core::Cache;
+use gh_client::PrincipalKey;
+
+use super::*;
+
+fn proxy(door: Door) -> Proxy {
+    let client = Client::builder(PrincipalKey::new([1; 32]))
+        .upstream("https://ghes.corp/api/v3")
+        .build(Cache::builder().build())
+        .unwrap();
+    Proxy::new(client, Router::new(), None, door)
+}
+
+fn tcp() -> Proxy {
+    proxy(Door::Tcp(([127, 0, 0, 1], 8417).into()))
+}
+
+fn status(proxy: &Proxy, path: &str, headers: &[(&str, &str)]) -> u16 {
+    let request = headers
+        .iter()
+        .fold(Request::get(path), |request, (name, value)| {
+            request.header(*name, *value)
+        })
+        .body(())
+        .unwrap();
+    match proxy.admit(&request, host_of(&request).as_ref()) {
+        Ok(()) => 200,
+        Err(refusal) => refusal.into_response().status().as_u16(),
+    }
+}
+
+#[tokio::test]
+async fn hosts_that_are_ours_are_answered_for() {
+    for host in [
+        "127.0.0.1:8417",
+        "localhost:8417",
+        "localhost",
+        "[::1]:8417",
+        "ghes.corp",
+    ] {
+        assert_eq!(status(&tcp(), "/user", &[("host", host)]), 200, "{host}");
+    }
+    let everywhere = proxy(Door::Tcp(([0, 0, 0, 0], 8417).into()));
+    assert_eq!(
+        status(&everywhere, "/user", &[("host", "10.1.2.3:8417")]),
+        200
+    );
+    assert_eq!(
+        status(&proxy(Door::Unix), "/user", &[("host", "api.github.com")]),
+        200
+    );
+}
+
+#[tokio::test]
+async fn a_name_that_leads_here_by_dns_rebinding_is_refused() {
+    for host in [
+        "evil.example",
+        "evil.example:8417",
+        "localhost.evil.example",
+        "10.1.2.3:8417",
+    ] {
+        assert_eq!(status(&tcp(), "/user", &[("host", host)]), 403, "{host}");
+    }
+    assert_eq!(
+        status(&tcp(), "http://evil.example/user", &[("host", "localhost")]),
+        403
+    );
+    assert_eq!(
+        status(
+            &proxy(Door::Unix),
+            "/x",
+            &[("host", "objects.githubusercontent.com")]
+        ),
+        403
+    );
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_gets_nothing_out_of_the_endpoints() {
+    let host = ("host", "localhost:8417");
+    for header in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("origin", "https://evil.example"),
+        ("origin", "http://localhost:3000"),
+        ("origin", "null"),
+    ] {
+        assert_eq!(
+            status(&tcp(), "/-/stats", &[host, header]),
+            403,
+            "{header:?}"
+        );
+    }
+    for header in [
+        ("sec-fetch-site", "same-origin"),
+        ("sec-fetch-site", "none"),
+        ("origin", "http://localhost:8417"),
+        ("accept", "*/*"),
+    ] {
+        assert_eq!(
+            status(&tcp(), "/-/stats", &[host, header]),
+            200,
+            "{header:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_has_been_here_is_a_loop() {
+    let loops = |via| status(&tcp(), "/user", &[("host", "localhost"), ("via", via)]);
+    assert_eq!(loops("1.1 ghmesh"), 508);
+    assert_eq!(loops("1.0 fred, 1.1 ghmesh (node)"), 508);
+    assert_eq!(loops("1.1 fred"), 200);
+}
+
+#[test]
+fn links_lead_through_the_proxy_again_and_nothing_else_does() {
+    let upstream = BaseUrl::parse("https://api.github.com").unwrap();
+    let ours = Authority::from_static("localhost:8417");
+    let mut headers = HeaderMap::new();
+    let link = "<https://api.github.com/user/repos?page=2>; rel=\"next\", \
+                <https://api.github.com/user/repos?page=9>; rel=\"last\"";
+    headers.insert(header::LINK, link.parse().unwrap());
+    let elsewhere = "https://api.github.com.evil.example/x";
+    headers.insert(header::LOCATION, elsewhere.parse().unwrap());
+    stay_here(&mut headers, &upstream, &ours);
+    assert_eq!(
+        headers[header::LINK],
+        "<http://localhost:8417/user/repos?page=2>; rel=\"next\", \
+         <http://localhost:8417/user/repos?page=9>; rel=\"last\""
+    );
+    assert_eq!(headers[header::LOCATION], elsewhere);
+}
+
+#[test]
+fn links_of_an_enterprise_server_lose_its_path() {
+    let upstream = BaseUrl::parse("https://ghes.corp/api/v3").unwrap();
+    let ours = Authority::from_static("localhost:8417");
+    let mut headers = HeaderMap::new();
+    let location = "https://ghes.corp/api/v3/repositories/7";
+    headers.insert(header::LOCATION, location.parse().unwrap());
+    stay_here(&mut headers, &upstream, &ours);
+    assert_eq!(
+        headers[header::LOCATION],
+        "http://localhost:8417/repositories/7"
+    );
+}

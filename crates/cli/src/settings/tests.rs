@@ -1,0 +1,120 @@
+//! Where a setting comes from, and what is said of one that cannot be.
+
+use std::io::Write;
+
+use super::*;
+
+/// The settings of a command line, completed.
+fn complete(line: &[&str], env: &Env) -> Result<Settings, String> {
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        settings: Settings,
+    }
+    let line = Line::try_parse_from([&["ghmesh"], line].concat()).unwrap();
+    line.settings
+        .complete(env)
+        .map_err(|error| error.to_string())
+}
+
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+#[test]
+fn a_flag_counts_for_more_than_the_environment_and_that_for_more_than_the_file() {
+    let file = file("default-ttl = 1\nstale-for = 1\nupstream = 'http://file'");
+    let path = file.path().to_str().unwrap();
+    let env = Env::from([("CACHE_DEFAULT_TTL", "2"), ("GHMESH_STALE_FOR", "2")]);
+    let settings = complete(&["--config", path, "--default-ttl", "3"], &env).unwrap();
+    assert_eq!(settings.default_ttl, Some(3));
+    assert_eq!(settings.stale_for, Some(2));
+    assert_eq!(settings.upstream.as_deref(), Some("http://file"));
+}
+
+#[test]
+fn the_names_of_the_original_system_work() {
+    let env = Env::from([
+        ("CACHE_ENABLE_P2P", "true"),
+        ("CACHE_LISTEN_PORT", "9200"),
+        (
+            "CACHE_BOOTSTRAP_PEERS",
+            "/ip4/10.0.0.1/tcp/9100,/dns4/runner/tcp/9100",
+        ),
+        ("CACHE_DIR", "/var/cache/ghmesh"),
+        ("CACHE_DEFAULT_TTL", "60"),
+    ]);
+    let settings = complete(&[], &env).unwrap();
+    assert_eq!(settings.p2p, Some(true));
+    assert_eq!(settings.p2p_listen[0].to_string(), "/ip4/0.0.0.0/tcp/9200");
+    assert_eq!(settings.bootstrap.len(), 2);
+    assert_eq!(settings.data_dir, Some("/var/cache/ghmesh".into()));
+    assert_eq!(settings.default_ttl, Some(60));
+}
+
+#[test]
+fn an_empty_variable_counts_as_absent() {
+    let env = Env::from([("CACHE_BOOTSTRAP_PEERS", ""), ("CACHE_DEFAULT_TTL", "")]);
+    let settings = complete(&[], &env).unwrap();
+    assert!(settings.bootstrap.is_empty() && settings.default_ttl.is_none());
+}
+
+#[test]
+fn a_file_may_hold_lists_numbers_and_switches() {
+    let file = file(
+        "bootstrap = ['/ip4/10.0.0.1/tcp/1', '/ip4/10.0.0.2/tcp/2']\np2p = false\nmax-memory = '1GiB'",
+    );
+    let settings = complete(
+        &["--config", file.path().to_str().unwrap()],
+        &Env::default(),
+    )
+    .unwrap();
+    assert_eq!(settings.bootstrap.len(), 2);
+    assert_eq!(settings.p2p, Some(false));
+    assert_eq!(settings.max_memory, Some(ByteSize::gib(1)));
+}
+
+#[test]
+fn an_error_names_its_source_and_the_value() {
+    for (variable, value) in [
+        ("CACHE_DEFAULT_TTL", "soon"),
+        ("CACHE_LISTEN_PORT", "99999"),
+        ("CACHE_BOOTSTRAP_PEERS", "10.0.0.1:9100"),
+        ("CACHE_ENABLE_P2P", "maybe"),
+        ("GHMESH_LISTEN", "8417"),
+        ("GHMESH_MAX_MEMORY", "lots"),
+    ] {
+        let error = complete(&[], &Env::from([(variable, value)])).unwrap_err();
+        assert!(
+            error.starts_with(variable) && error.contains(value),
+            "{error}"
+        );
+        assert!(
+            !error.contains("--"),
+            "names a flag that nobody typed: {error}"
+        );
+        assert!(!error.contains('\n'), "more than a line: {error}");
+    }
+}
+
+#[test]
+fn a_key_that_is_no_setting_is_refused() {
+    for text in ["ttl = 3", "verbose = 2", "config = 'other.toml'"] {
+        let file = file(text);
+        let line = ["--config", file.path().to_str().unwrap()];
+        let error = complete(&line, &Env::default()).unwrap_err();
+        let key = text.split(' ').next().unwrap();
+        assert!(error.contains(key), "{error}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_or_not_toml_is_refused_by_name() {
+    let error = complete(&["--config", "/nowhere/ghmesh.toml"], &Env::default()).unwrap_err();
+    assert!(error.contains("/nowhere/ghmesh.toml"), "{error}");
+    let broken = file("listen = = 3");
+    let line = ["--config", broken.path().to_str().unwrap()];
+    assert!(complete(&line, &Env::default()).is_err());
+}

@@ -1,0 +1,209 @@
+//! `ghmesh stats` and `ghmesh peers`: what a running node tells, as a table.
+
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+
+use crate::args::ShowArgs;
+use crate::env::Env;
+use crate::node_client::NodeClient;
+use crate::report::{NodeStats, Peer};
+
+/// Prints a node's counters.
+pub(crate) async fn stats(args: &ShowArgs) -> anyhow::Result<()> {
+    let node = NodeClient::resolve(args.node.as_deref(), &Env::of_process())?;
+    let stats: NodeStats = node.get("/-/stats").await?;
+    if args.json {
+        return print_json(&stats);
+    }
+    println!("{}", stats_table(&stats));
+    if !stats.rate_limits.is_empty() {
+        println!("\n{}", rate_limits_table(&stats));
+    }
+    Ok(())
+}
+
+/// Prints a node's peers.
+pub(crate) async fn peers(args: &ShowArgs) -> anyhow::Result<()> {
+    let node = NodeClient::resolve(args.node.as_deref(), &Env::of_process())?;
+    let peers: Vec<Peer> = node.get("/-/peers").await?;
+    if args.json {
+        return print_json(&peers);
+    }
+    if peers.is_empty() {
+        let stats: NodeStats = node.get("/-/stats").await?;
+        println!("{}", why_no_peers(&stats));
+        return Ok(());
+    }
+    let mut table = table(["peer", "latency", "age", "direction", "address"], &[1, 2]);
+    for peer in &peers {
+        table.add_row([
+            peer.peer_id.clone(),
+            peer.latency_ms
+                .map_or_else(|| "–".to_owned(), |ms| format!("{ms:.1} ms")),
+            duration(peer.age_seconds),
+            peer.direction.clone(),
+            peer.addresses.join("\n"),
+        ]);
+    }
+    println!("{table}");
+    Ok(())
+}
+
+/// A table without lines, some of its columns flush right.
+pub(crate) fn table<const N: usize>(header: [&str; N], right: &[usize]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(header);
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 3));
+        if right.contains(&index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// Prints something as indented JSON.
+pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+fn why_no_peers(stats: &NodeStats) -> &'static str {
+    match (&stats.peer_id, stats.bootstrap_peers_configured) {
+        (None, _) => {
+            "No peers: sharing is off. Give the node a secret (`ghmesh secret new`) as \
+             CACHE_P2P_SHARED_SECRET."
+        }
+        (Some(_), 0) => {
+            "No peers yet: this node waits to be found. Give another node one of its addresses \
+             (`ghmesh stats --json`, listen_addrs) as --bootstrap."
+        }
+        (Some(_), _) => {
+            "No peers yet. Its log says why the bootstrap peers cannot be reached; a peer with \
+             another secret never connects."
+        }
+    }
+}
+
+fn stats_table(stats: &NodeStats) -> Table {
+    let mut table = table(["", "", ""], &[1]);
+    let broadcast = &stats.broadcast;
+    let received = &stats.received;
+    for (name, value, meaning) in [
+        (
+            "requests",
+            stats.requests.to_string(),
+            "all lookups, and what is never cached",
+        ),
+        (
+            "local hits",
+            stats.hits.to_string(),
+            "answered from what this node fetched",
+        ),
+        (
+            "peer hits",
+            stats.peer_hits.to_string(),
+            "answered from what a peer fetched",
+        ),
+        ("misses", stats.misses.to_string(), "fetched from GitHub"),
+        (
+            "hit rate",
+            percent(stats.hit_rate),
+            "hits of hits and misses",
+        ),
+        (
+            "revalidated",
+            stats.revalidated.to_string(),
+            "confirmed by GitHub with a free 304",
+        ),
+        (
+            "stale served",
+            stats.stale_served.to_string(),
+            "answered although GitHub could not",
+        ),
+        (
+            "coalesced",
+            stats.coalesced.to_string(),
+            "answered by a call already under way",
+        ),
+        (
+            "bypassed",
+            stats.bypassed.to_string(),
+            "never cached, passed on",
+        ),
+        (
+            "calls made",
+            stats.api_calls_made.to_string(),
+            "that count against a limit",
+        ),
+        ("calls saved", stats.api_calls_saved.to_string(), ""),
+        ("entries", stats.entries.to_string(), ""),
+        (
+            "memory",
+            bytesize::ByteSize::b(stats.bytes).to_string(),
+            "that the entries occupy",
+        ),
+        (
+            "expired",
+            stats.expirations.to_string(),
+            "dropped because their time was over",
+        ),
+        (
+            "evicted",
+            stats.evictions.to_string(),
+            "dropped to make room",
+        ),
+        ("peers", stats.connected_peers.to_string(), "connected now"),
+        (
+            "pushed",
+            format!("{} of {}", broadcast.acked, broadcast.sent),
+            "confirmed by the peers",
+        ),
+        (
+            "received",
+            format!(
+                "{} + {} + {}",
+                received.accepted, received.ignored, received.rejected
+            ),
+            "accepted, already known, refused",
+        ),
+        ("uptime", duration(stats.uptime_seconds), ""),
+    ] {
+        table.add_row([name.to_owned(), value, meaning.to_owned()]);
+    }
+    table
+}
+
+fn rate_limits_table(stats: &NodeStats) -> Table {
+    let header = [
+        "principal",
+        "resource",
+        "remaining",
+        "limit",
+        "reset (Unix time)",
+    ];
+    let mut table = table(header, &[2, 3, 4]);
+    for limit in &stats.rate_limits {
+        table.add_row([
+            limit.principal.clone(),
+            limit.resource.clone(),
+            limit.remaining.to_string(),
+            limit.limit.to_string(),
+            limit.reset.to_string(),
+        ]);
+    }
+    table
+}
+
+/// A share, 0 to 1, for people.
+pub(crate) fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+fn duration(seconds: u64) -> String {
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
