@@ -1,0 +1,25 @@
+//! Whole nodes and whole fleets, from outside.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
+
+mod cli;
+mod demo;
+mod fleet;
+mod gh;
+mod library;
+mod proxy;
+
+use gh_client::testing::{StandIn, Token};
+
+/// A token that the stand-in knows.
+const TOKEN: &str = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
+
+/// A stand-in for GitHub that knows [`TOKEN`].
+async fn github() -> StandIn {
+    let github = StandIn::start().await.unwrap();
+    github.add_token(Token::new(TOKEN).login("octocat").limit(100_000));
+    github
+}
