@@ -1,3 +1,52 @@
-//! The project's own commands.
+//! The project's own commands; `cargo xtask help` lists them.
 
-fn main() {}
+mod cargo;
+mod ci;
+mod test;
+mod tidy;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use xshell::Shell;
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Command {
+    /// Runs everything that CI runs, in CI's order, and stops at the first failure.
+    Ci,
+    /// Runs the tests: `cargo test --workspace` and what is given here.
+    Test(test::Args),
+    /// Checks the rules of taste that a program can check.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    match run(&Command::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<()> {
+    let sh = Shell::new().context("the working directory cannot be read")?;
+    sh.change_dir(root()?);
+    match command {
+        Command::Ci => ci::run(&sh),
+        Command::Test(args) => test::run(&sh, args),
+        Command::Tidy => tidy::run(&sh),
+    }
+}
+
+/// The workspace's root, so that every command works from any folder of it.
+fn root() -> Result<&'static Path> {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("xtask lies in the workspace's root")
+}
