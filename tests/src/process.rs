@@ -43,19 +43,18 @@ fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let mut build = std::process::Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "ghmesh"]);
+        // The command that builds it for `cargo test --workspace`, and that therefore finds
+        // everything built where this test is part of that.
+        build.args(["test", "--quiet", "--workspace", "--no-run"]);
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }
         // What cargo sets for a test would make build scripts run again.
-        let set_by_cargo = ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH"];
-        for variable in set_by_cargo {
-            build.env_remove(variable);
+        for set_by_cargo in ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH"] {
+            build.env_remove(set_by_cargo);
         }
-        assert!(
-            build.status().expect("cargo runs").success(),
-            "ghmesh does not build"
-        );
+        let built = build.status().expect("cargo runs").success();
+        assert!(built, "ghmesh does not build");
         let test = std::env::current_exe().expect("a test is a file");
         let profile = test.ancestors().nth(2).expect("target/PROFILE/deps/TEST");
         profile.join("ghmesh")

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, UnixListener, UnixStream};
@@ -65,18 +65,12 @@ async fn open(path: &Path) -> io::Result<UnixListener> {
             .mode(0o700)
             .create(dir)?;
     }
-    if UnixStream::connect(path).await.is_ok() {
-        return Err(io::Error::new(
-            io::ErrorKind::AddrInUse,
-            "another node listens there",
-        ));
-    }
+    make_way(path).await?;
     // Bound under another name first: nobody can connect before only we may.
     let unfinished = path.with_extension(format!("sock.{}", std::process::id()));
     let listener = UnixListener::bind(&unfinished)?;
     let finish = || {
         std::fs::set_permissions(&unfinished, std::fs::Permissions::from_mode(0o600))?;
-        // Replaces what a node that was killed has left behind.
         std::fs::rename(&unfinished, path)
     };
     if let Err(error) = finish() {
@@ -84,4 +78,16 @@ async fn open(path: &Path) -> io::Result<UnixListener> {
         return Err(error);
     }
     Ok(listener)
+}
+
+/// Whether the place is free, or holds no more than what a node that was killed has left behind.
+async fn make_way(path: &Path) -> io::Result<()> {
+    let in_the_way = match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+        Ok(found) if !found.file_type().is_socket() => "there is something that is no socket",
+        Ok(_) if UnixStream::connect(path).await.is_ok() => "another node listens there",
+        Ok(_) => return Ok(()),
+    };
+    Err(io::Error::new(io::ErrorKind::AddrInUse, in_the_way))
 }

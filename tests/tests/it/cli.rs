@@ -173,6 +173,24 @@ async fn the_socket_is_for_its_owner_alone_and_taken_over_from_a_dead_node() {
 }
 
 #[tokio::test]
+async fn a_file_where_the_socket_should_be_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("precious.txt");
+    std::fs::write(&file, "precious").unwrap();
+    let args = [
+        "serve",
+        "--p2p",
+        "false",
+        "--listen",
+        "127.0.0.1:0",
+        "--listen-unix",
+    ];
+    let said = refused_in_a_line(&[&args[..], &[file.to_str().unwrap()]].concat()).await;
+    assert!(said.contains("no socket"), "{said}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
+}
+
+#[tokio::test]
 async fn stats_and_peers_show_a_running_node_and_say_how_to_start_one() {
     let github = github().await;
     let node = Node::start(github.url(), &["--p2p", "false"]).await;
