@@ -150,10 +150,7 @@ impl Cache {
                 Turn::Lead(lead) => return self.lead(lead, key, freshness, fetch).await,
                 Turn::Wait(landing) => match landing.wait().await {
                     Some(Landed::Private) => return self.fetch_alone(key, fetch).await,
-                    Some(landed) => {
-                        self.inner.replica.counters.coalesced.add(1);
-                        return self.answer(landed, Some(Source::Coalesced));
-                    }
+                    Some(landed) => return self.coalesced(landed),
                     None => {}
                 },
             }
@@ -237,9 +234,10 @@ impl Cache {
         F: FnOnce(Option<Entry>) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Fetched, BoxError>> + Send + 'static,
     {
-        // Another flight may have landed since the caller looked.
+        // Another flight may have landed since the caller looked. Who has joined this one
+        // meanwhile looks again: what is fresh enough for us may not be for them.
         if let Some((entry, source, age)) = self.fresh(&key, freshness) {
-            lead.land(Landed::Entry(entry.clone(), source));
+            drop(lead);
             return Ok(Answer::Entry { entry, source, age });
         }
         let landing = lead.landing();
@@ -248,7 +246,7 @@ impl Cache {
             lead.land(fetch_into(&replica, key, fetch).await);
         });
         match landing.wait().await {
-            Some(landed) => self.answer(landed, None),
+            Some(landed) => self.answer(landed),
             None => {
                 self.inner.replica.counters.misses.add(1);
                 Err(FetchError::abandoned())
@@ -262,19 +260,39 @@ impl Cache {
         F: FnOnce(Option<Entry>) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Fetched, BoxError>> + Send + 'static,
     {
-        self.answer(fetch_into(&self.inner.replica, key, fetch).await, None)
+        self.answer(fetch_into(&self.inner.replica, key, fetch).await)
     }
 
-    fn answer(&self, landed: Landed, source: Option<Source>) -> Result<Answer, FetchError> {
+    /// The answer for one who has waited for somebody else's fetch. That it is stale counts for
+    /// more than how it was come by.
+    fn coalesced(&self, landed: Landed) -> Result<Answer, FetchError> {
+        let counters = &self.inner.replica.counters;
+        let is_stale = matches!(landed, Landed::Entry(_, Source::Stale));
+        let counter = if is_stale {
+            &counters.stale_served
+        } else {
+            &counters.coalesced
+        };
+        counter.add(1);
+        let mut answer = self.answer(landed)?;
+        if let (false, Answer::Entry { source, .. } | Answer::Passing { source, .. }) =
+            (is_stale, &mut answer)
+        {
+            *source = Source::Coalesced;
+        }
+        Ok(answer)
+    }
+
+    fn answer(&self, landed: Landed) -> Result<Answer, FetchError> {
         match landed {
-            Landed::Entry(entry, led) => Ok(Answer::Entry {
+            Landed::Entry(entry, source) => Ok(Answer::Entry {
                 age: entry.age(self.inner.replica.now()),
-                source: source.unwrap_or(led),
+                source,
                 entry,
             }),
             Landed::Passing(value) => Ok(Answer::Passing {
                 value,
-                source: source.unwrap_or(Source::Fetched),
+                source: Source::Fetched,
             }),
             Landed::Private => Ok(Answer::Private),
             Landed::Failed(error) => Err(error),

@@ -106,5 +106,5 @@ impl Error for FetchError {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the fetch ended without an answer: it panicked, or the cache was closed")]
+#[error("the fetch ended without an answer: the cache was closed, or the fetch panicked")]
 struct Abandoned;

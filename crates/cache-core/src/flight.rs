@@ -10,7 +10,8 @@ use crate::key::Key;
 
 /// The fetches under way, by key. `T` is what they bring back.
 ///
-/// The table is bounded by the callers that are waiting: a key is in it only while its fetch runs.
+/// A key is in the table only while its fetch runs, so the table is bounded by whoever bounds the
+/// fetches.
 #[derive(Debug)]
 pub(crate) struct Flights<T> {
     under_way: Arc<DashMap<Key, Landing<T>>>,

@@ -36,8 +36,12 @@ impl Outbox {
         }
     }
 
-    /// Queues an entry; tells how many others had to be dropped for it.
+    /// Queues an entry; tells how many had to be dropped. One that would not fit an empty queue
+    /// is dropped itself.
     pub(crate) fn push(&self, key: Key, entry: Entry) -> usize {
+        if entry.weight() > self.max_bytes {
+            return 1;
+        }
         let mut queue = self.queue();
         queue.bytes += entry.weight();
         match queue.newest.remove(&key) {

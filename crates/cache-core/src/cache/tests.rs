@@ -151,6 +151,18 @@ async fn many_callers_at_once_make_one_fetch() {
 }
 
 #[tokio::test]
+async fn all_who_wait_are_told_that_the_answer_is_stale() {
+    let fixture = Fixture::new();
+    fixture.fetch_new("1").await;
+    fixture.clock.advance(Duration::from_secs(60));
+    let callers = (0..3).map(|_| fixture.fetch(Err("upstream is down")));
+    for answer in join_all(callers).await {
+        assert_eq!(from_entry(answer), ("1".into(), Source::Stale));
+    }
+    assert_eq!(fixture.cache.stats().stale_served, 3);
+}
+
+#[tokio::test]
 async fn a_failure_is_shared_with_those_who_waited_and_not_remembered() {
     let fixture = Fixture::new();
     let callers = (0..10).map(|_| fixture.fetch(Err("rate limited")));

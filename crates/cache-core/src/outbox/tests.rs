@@ -44,6 +44,17 @@ async fn at_the_bound_the_oldest_are_dropped_and_told() {
 }
 
 #[tokio::test]
+async fn an_entry_that_never_fits_pushes_out_no_other() {
+    let outbox = Outbox::new(entry(1).weight());
+    outbox.push(key(1), entry(1));
+    let lifetime = Lifetime::fresh_for(Duration::from_secs(1));
+    let value = Bytes::from_static(b"a longer value");
+    let large = Entry::value(MeshTime::from_millis(2), PeerId::LOCAL, value, lifetime);
+    assert_eq!(outbox.push(key(2), large), 1);
+    assert_eq!(outbox.pop().await.0, key(1));
+}
+
+#[tokio::test]
 async fn a_waiting_consumer_is_woken() {
     let outbox = std::sync::Arc::new(Outbox::new(usize::MAX));
     let consumer = tokio::spawn({

@@ -14,6 +14,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 use tokio::time::{self, Instant};
+use tokio_util::sync::CancellationToken;
 
 use crate::peer::{Direction, PeerId, PeerInfo};
 use crate::transport::{
@@ -115,6 +116,7 @@ impl MemoryNetwork {
             local,
             network: self.clone(),
             queue: AsyncMutex::new(queue),
+            closed: CancellationToken::new(),
         }
     }
 
@@ -227,6 +229,7 @@ pub struct MemoryTransport {
     local: PeerId,
     network: MemoryNetwork,
     queue: AsyncMutex<mpsc::Receiver<Inbound>>,
+    closed: CancellationToken,
 }
 
 #[async_trait]
@@ -272,10 +275,13 @@ impl Transport for MemoryTransport {
     }
 
     async fn accept(&self) -> Option<Inbound> {
-        self.queue.lock().await.recv().await
+        let next = async { self.queue.lock().await.recv().await };
+        self.closed.run_until_cancelled(next).await.flatten()
     }
 
     async fn close(&self) {
+        // Whoever accepts holds the queue, and lets go of it now.
+        self.closed.cancel();
         self.queue.lock().await.close();
     }
 }
@@ -287,3 +293,6 @@ impl fmt::Debug for MemoryTransport {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
