@@ -5,16 +5,16 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use cache_core::{Answer, Cache, Key, Scope};
+use cache_core::{Answer, Cache, Freshness, Key, Scope};
 use futures::future::BoxFuture;
-use headers::{ETag, HeaderMapExt, IfModifiedSince, IfNoneMatch, LastModified};
 use http::{HeaderMap, Request, Response, StatusCode};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tower::{Layer, Service, ServiceExt};
 use tower_http::decompression::{Decompression, DecompressionBody};
 
 use crate::body::Body;
 use crate::cache_status::CacheStatus;
+use crate::condition::Condition;
 use crate::credential::{Credential, PrincipalKey};
 use crate::error::UpstreamError;
 use crate::fetch::{Ask, Keeping, Unavailable};
@@ -31,6 +31,8 @@ pub(crate) struct CacheFirstLayer {
     pub(crate) base: Arc<BaseUrl>,
     pub(crate) key: PrincipalKey,
     pub(crate) keeping: Keeping,
+    /// Room for answers that are being read into memory.
+    pub(crate) room: Arc<Semaphore>,
     pub(crate) limits: RateLimits,
     pub(crate) counters: Arc<Counters>,
 }
@@ -105,46 +107,56 @@ where
         request: Request<Body>,
     ) -> Result<Response<Body>, UpstreamError> {
         let asker = Asker::of(request.headers(), &self.layer.key);
+        let answered = self.answer(&question, &asker, question.freshness).await?;
+        if let Some(response) = answered {
+            return Ok(response);
+        }
+        // What is stored says nothing to us: a peer of another release wrote it. Replace it.
+        let answered = self
+            .answer(&question, &asker, Freshness::REVALIDATE)
+            .await?;
+        answered.ok_or(UpstreamError::Lost)
+    }
+
+    /// The answer to a question; nothing where the one that is stored cannot be read.
+    async fn answer(
+        &self,
+        question: &Question,
+        asker: &Asker,
+        freshness: Freshness,
+    ) -> Result<Option<Response<Body>>, UpstreamError> {
         let key = Key::new(question.family(&self.layer.base), asker.scope);
-        let freshness = question.freshness;
         let (private, privately) = oneshot::channel();
         let ask = Ask {
             upstream: decoding(self.upstream.clone()),
             question: question.clone(),
             credential: asker.credential.clone(),
             keeping: self.layer.keeping,
+            room: Arc::clone(&self.layer.room),
             private,
         };
         let fetch = |stale| ask.run(stale);
-        match self.layer.cache.get_or_fetch(key, freshness, fetch).await {
+        let (value, status) = match self.layer.cache.get_or_fetch(key, freshness, fetch).await {
             Ok(Answer::Entry { entry, source, age }) => {
-                if let Some(Ok(stored)) = entry.as_value().map(Stored::decode) {
-                    return Ok(self.present(stored, &asker, CacheStatus::Lookup(source, age)));
-                }
+                (entry.as_value().cloned(), CacheStatus::Lookup(source, age))
             }
             Ok(Answer::Passing { value, source }) => {
-                if let Ok(stored) = Stored::decode(&value) {
-                    let status = CacheStatus::Lookup(source, Duration::ZERO);
-                    return Ok(self.present(stored, &asker, status));
-                }
+                (Some(value), CacheStatus::Lookup(source, Duration::ZERO))
             }
             Ok(Answer::Private) => {
-                if let Ok(response) = privately.await {
-                    return Ok(CacheStatus::MISS.put_on(response));
-                }
+                let response = privately.await.map_err(|_| UpstreamError::Lost)?;
+                return Ok(Some(CacheStatus::MISS.put_on(response)));
             }
             Err(error) => match error.downcast_ref::<Unavailable>() {
                 Some(Unavailable(stored)) => {
-                    return Ok(self.present(stored.clone(), &asker, CacheStatus::MISS));
+                    let response = self.present(stored.clone(), asker, CacheStatus::MISS);
+                    return Ok(Some(response));
                 }
                 None => return Err(error.into()),
             },
-        }
-        // What is stored does not decode: a peer of another release wrote it. That is a miss.
-        let response = decoding(self.upstream)
-            .oneshot(question.to_request(asker.credential.as_ref()))
-            .await?;
-        Ok(CacheStatus::MISS.put_on(response))
+        };
+        let stored = value.and_then(|value| Stored::decode(&value).ok());
+        Ok(stored.map(|stored| self.present(stored, asker, status)))
     }
 
     /// A stored answer in the form that this client gets.
@@ -173,35 +185,7 @@ impl Asker {
         Self {
             scope: key.scope(credential.as_ref()),
             credential,
-            condition: Condition {
-                if_none_match: headers.typed_get(),
-                if_modified_since: headers.typed_get(),
-            },
-        }
-    }
-}
-
-/// A client's own conditional request: [RFC 9110, section 13](https://www.rfc-editor.org/rfc/rfc9110#section-13).
-struct Condition {
-    if_none_match: Option<IfNoneMatch>,
-    if_modified_since: Option<IfModifiedSince>,
-}
-
-impl Condition {
-    /// Whether the client has this very answer.
-    fn is_met_by(&self, stored: &Stored) -> bool {
-        if stored.status != StatusCode::OK {
-            return false;
-        }
-        // The tag decides where there is one: section 13.1.3.
-        if let Some(if_none_match) = &self.if_none_match {
-            let etag = stored.headers.typed_get::<ETag>();
-            return etag.is_some_and(|etag| !if_none_match.precondition_passes(&etag));
-        }
-        let modified = stored.headers.typed_get::<LastModified>();
-        match (&self.if_modified_since, modified) {
-            (Some(since), Some(modified)) => !since.is_modified(modified.into()),
-            _ => false,
+            condition: Condition::of(headers),
         }
     }
 }

@@ -9,16 +9,18 @@ use std::time::Duration;
 
 use cache_core::Cache;
 use futures::future::BoxFuture;
-use http::{Request, Response};
+use http::header::HeaderValue;
+use http::{Request, Response, Uri};
 use octocrab::service::middleware::auth_header::AuthHeaderLayer;
 use octocrab::{AuthState, OctoBody, Octocrab, OctocrabBuilder};
+use tokio::sync::Semaphore;
 use tower::{Layer, Service, ServiceExt};
 
 use crate::body::Body;
 use crate::cache_first::{CacheFirst, CacheFirstLayer};
 use crate::credential::PrincipalKey;
 use crate::error::{BuildError, UpstreamError};
-use crate::fetch::Keeping;
+use crate::fetch::{Keeping, ROOM};
 use crate::github::GitHub;
 use crate::rate_limit::{ObserveRateLimits, Observing, RateLimits};
 use crate::stats::{Counters, Stats};
@@ -42,6 +44,7 @@ pub struct Client {
 #[derive(Debug, Clone)]
 pub struct Builder {
     upstream: String,
+    via: Option<HeaderValue>,
     principal_key: PrincipalKey,
     keeping: Keeping,
 }
@@ -52,6 +55,7 @@ impl Client {
     pub fn builder(principal_key: PrincipalKey) -> Builder {
         Builder {
             upstream: "https://api.github.com".to_owned(),
+            via: None,
             principal_key,
             keeping: Keeping {
                 default_ttl: Duration::from_secs(300),
@@ -88,7 +92,7 @@ impl Client {
         let credential = token.map(Token::to_header);
         // Requests arrive with a path alone, and so octocrab takes them for GitHub's own and
         // sends its credential. Links to other pages are absolute; they name the upstream.
-        let base = self.base.to_uri();
+        let base = Uri::from(self.base.authority().clone());
         let auth = AuthHeaderLayer::new(credential, base.clone(), base);
         let built: Result<Octocrab, Infallible> = OctocrabBuilder::new_empty()
             .with_service(service)
@@ -140,6 +144,15 @@ impl Builder {
         self
     }
 
+    /// What a proxy adds to `Via` on the way to GitHub
+    /// ([RFC 9110, section 7.6.3](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.3)), so that
+    /// it knows a request that comes back to it. Nothing is added by default.
+    #[must_use]
+    pub fn via(mut self, via: HeaderValue) -> Self {
+        self.via = Some(via);
+        self
+    }
+
     /// How long an answer is fresh about which nothing more is known. The default is five
     /// minutes.
     #[must_use]
@@ -170,7 +183,7 @@ impl Builder {
         let base = Arc::new(BaseUrl::parse(&self.upstream)?);
         let counters = Arc::<Counters>::default();
         let limits = RateLimits::new();
-        let upstream = Upstream::new(BaseUrl::clone(&base), Arc::clone(&counters))?;
+        let upstream = Upstream::new(Arc::clone(&base), self.via, Arc::clone(&counters))?;
         let observe = ObserveRateLimits {
             limits: limits.clone(),
             key: self.principal_key.clone(),
@@ -180,6 +193,7 @@ impl Builder {
             base: Arc::clone(&base),
             key: self.principal_key,
             keeping: self.keeping,
+            room: Arc::new(Semaphore::new(ROOM)),
             limits: limits.clone(),
             counters: Arc::clone(&counters),
         };

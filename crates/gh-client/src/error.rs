@@ -1,8 +1,8 @@
 //! Why GitHub could not be asked.
 
+use std::error::Error;
+use std::iter;
 use std::time::Duration;
-
-use http::Uri;
 
 use crate::body::BoxError;
 
@@ -34,24 +34,28 @@ pub enum BuildError {
 #[non_exhaustive]
 pub enum UpstreamError {
     /// The request did not get through, or its answer broke off before the headers were complete.
-    #[error("cannot reach {upstream}: {}", innermost(source.as_ref()))]
+    #[error("cannot reach {upstream}: {}", cause(source.as_ref()))]
     Unreachable {
         /// Who was asked.
-        upstream: Uri,
+        upstream: String,
         /// Why it failed.
         source: BoxError,
     },
     /// The headers of an answer did not arrive in time.
-    #[error("{upstream} did not answer within {} s", patience.as_secs())]
-    TimedOut {
-        /// Who was asked.
-        upstream: Uri,
-        /// How long it was given.
-        patience: Duration,
-    },
+    #[error("GitHub did not answer within {} s", .0.as_secs())]
+    TimedOut(Duration),
+    /// Upstream is broken: it says that nothing has changed, and was not told since when.
+    #[error("GitHub answered 304 to a request without a condition")]
+    Unconditional304,
+    /// The request is for another host. Ask that host without this client.
+    #[error("{0} is not the host of the API; ask it directly")]
+    ForeignHost(String),
     /// The request's target is not a path.
-    #[error("{0:?} is not a path at the upstream")]
-    InvalidTarget(String),
+    #[error("the request's target is not a path at the API")]
+    InvalidTarget,
+    /// What came back cannot be read; ask again.
+    #[error("the answer was lost on its way")]
+    Lost,
     /// Somebody else's call to the same end has failed.
     #[error(transparent)]
     Shared(#[from] cache_core::FetchError),
@@ -61,20 +65,19 @@ impl UpstreamError {
     /// Whether waiting longer might have helped.
     pub fn is_timeout(&self) -> bool {
         match self {
-            Self::TimedOut { .. } => true,
+            Self::TimedOut(_) => true,
             Self::Shared(error) => error.downcast_ref().is_some_and(Self::is_timeout),
-            Self::Unreachable { .. } | Self::InvalidTarget(_) => false,
+            _ => false,
         }
     }
 }
 
-/// The cause at the bottom says what a person can act on ("connection refused"); what is wrapped
-/// around it names only who passed it on.
-fn innermost<'a>(
-    mut error: &'a (dyn std::error::Error + 'static),
-) -> &'a (dyn std::error::Error + 'static) {
-    while let Some(source) = error.source() {
-        error = source;
+/// What is below the HTTP client's own word, which is only that it has failed.
+fn cause(error: &(dyn Error + 'static)) -> String {
+    let causes = iter::successors(error.source(), |&error| error.source());
+    let causes: Vec<String> = causes.map(ToString::to_string).collect();
+    if causes.is_empty() {
+        return error.to_string();
     }
-    error
+    causes.join(": ")
 }

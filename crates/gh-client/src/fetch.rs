@@ -1,16 +1,18 @@
 //! Asking GitHub on behalf of the cache, and judging what comes back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use cache_core::{Entry, Fetched, Lifetime};
 use futures::{StreamExt, stream};
-use http::header::{self, HeaderMap};
+use http::header;
 use http::{Request, Response, StatusCode};
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, BodyStream, StreamBody};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task;
+use tokio::time::{self, Instant};
 use tower::{Service, ServiceExt};
 
 use crate::body::{Body, BoxError};
@@ -20,6 +22,15 @@ use crate::policy::{self, API_VERSION_HEADER, Question};
 use crate::stored::Stored;
 use crate::ttl;
 use crate::upstream::USER_AGENT;
+
+/// How long upstream has until the headers of its answer are here, and as long again until the
+/// body is. GitHub itself gives up after
+/// [10 seconds](https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api).
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Answers that are read into memory at one time, each up to the largest that is kept. Further
+/// questions wait until there is room; [`PATIENCE`] bounds how long each takes.
+pub(crate) const ROOM: usize = 64;
 
 /// The operator's bounds on what is kept.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +47,8 @@ pub(crate) struct Ask<S> {
     pub(crate) question: Question,
     pub(crate) credential: Option<Credential>,
     pub(crate) keeping: Keeping,
+    /// Room for answers that are being read into memory.
+    pub(crate) room: Arc<Semaphore>,
     /// Where an answer goes that only this client can have.
     pub(crate) private: oneshot::Sender<Response<Body>>,
 }
@@ -57,16 +70,25 @@ where
             .and_then(Entry::as_value)
             .and_then(|value| Stored::decode(value).ok());
         let request = self.request(stale.as_ref());
-        let upstream = self.upstream;
-        let response = upstream.oneshot(request).await?;
+        let is_conditional = request.headers().contains_key(header::IF_NONE_MATCH)
+            || request.headers().contains_key(header::IF_MODIFIED_SINCE);
+        // It goes with the task, which outlives a client that has left.
+        let _room = self.room.acquire_owned().await?;
+        let asked = time::timeout(PATIENCE, self.upstream.oneshot(request)).await;
+        let response = asked.map_err(|_| UpstreamError::TimedOut(PATIENCE))??;
         let (parts, body) = response.into_parts();
 
-        if parts.status == StatusCode::NOT_MODIFIED
-            && let Some(stored) = stale
-        {
+        if parts.status == StatusCode::NOT_MODIFIED {
+            let stored = stale.filter(|_| is_conditional);
+            let stored = stored.ok_or(UpstreamError::Unconditional304)?;
             let stored = stored.revalidated(&parts.headers);
+            let value = stored.encode()?;
+            // A 304 may forbid what the 200 before it allowed.
+            if !policy::may_be_kept(stored.status, &parts.headers) {
+                return Ok(Fetched::Passing(value));
+            }
             let lifetime = self.keeping.lifetime(self.question.path(), &stored.body);
-            return Ok(Fetched::Revalidated(stored.encode()?, lifetime));
+            return Ok(Fetched::Revalidated(value, lifetime));
         }
         let body = match collect(body, self.keeping.max_entry_bytes).await {
             Collected::Complete(body) => body,
@@ -76,14 +98,14 @@ where
                 return Ok(Fetched::Private);
             }
         };
-        let keep = policy::may_be_kept(parts.status, &parts.headers);
         let unavailable =
             parts.status.is_server_error() || policy::is_rate_limited(parts.status, &parts.headers);
-        if !keep && must_not_be_shared(&parts.headers) {
+        if policy::is_private(&parts.headers) && !(unavailable && stale.is_some()) {
             let response = Response::from_parts(parts, Body::full(body));
             let _ = self.private.send(response);
             return Ok(Fetched::Private);
         }
+        let keep = policy::may_be_kept(parts.status, &parts.headers);
         let stored = Stored::new(parts.status, parts.headers, body);
         if unavailable {
             return Err(Unavailable(stored).into());
@@ -114,8 +136,7 @@ impl Question {
     /// The question in the one form in which it is sent upstream, whoever asks.
     pub(crate) fn to_request(&self, credential: Option<&Credential>) -> Request<Body> {
         let mut request = Request::new(Body::empty());
-        // A target comes from a URI that has been parsed; what does not parse goes to the root.
-        *request.uri_mut() = self.target.parse().unwrap_or_default();
+        *request.uri_mut() = self.target.clone().into();
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT, self.accept.clone());
         headers.insert(API_VERSION_HEADER, self.api_version.clone());
@@ -133,24 +154,25 @@ impl Keeping {
     }
 }
 
-fn must_not_be_shared(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::SET_COOKIE)
-}
-
 enum Collected {
     Complete(Bytes),
-    /// The body is too large, or it broke off: what has arrived, and then what follows.
+    /// The body is too large or too slow, or it broke off: what has arrived, and then what follows.
     Unfinished(Body),
 }
 
-/// Reads a body to its end, as long as it keeps within `limit` bytes.
+/// Reads a body to its end, as long as it keeps within `limit` bytes and [`PATIENCE`]. One that
+/// stalls would otherwise keep all who wait for it.
 async fn collect(mut body: Body, limit: usize) -> Collected {
     if body.size_hint().lower() > limit as u64 {
         return Collected::Unfinished(body);
     }
+    let deadline = Instant::now() + PATIENCE;
     let mut arrived = BytesMut::new();
     loop {
-        match body.frame().await {
+        let Ok(frame) = time::timeout_at(deadline, body.frame()).await else {
+            return Collected::Unfinished(resume(arrived.freeze(), BodyStream::new(body)));
+        };
+        match frame {
             None => return Collected::Complete(arrived.freeze()),
             Some(Ok(frame)) => {
                 // Trailers are not kept; GitHub sends none.
@@ -159,8 +181,7 @@ async fn collect(mut body: Body, limit: usize) -> Collected {
                 };
                 arrived.extend_from_slice(&chunk);
                 if arrived.len() > limit {
-                    let rest = BodyStream::new(body);
-                    return Collected::Unfinished(resume(arrived.freeze(), rest));
+                    return Collected::Unfinished(resume(arrived.freeze(), BodyStream::new(body)));
                 }
             }
             Some(Err(error)) => {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use cache_core::{Family, Freshness};
 use headers::{CacheControl, HeaderMapExt};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request, StatusCode};
+use http::uri::PathAndQuery;
+use http::{Method, Request, StatusCode, Uri};
 
 use crate::upstream::BaseUrl;
 
@@ -37,7 +38,7 @@ pub(crate) enum Plan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Question {
     /// Path and query below the API's own path, the query's pairs in order.
-    pub(crate) target: String,
+    pub(crate) target: PathAndQuery,
     /// The media type that is asked for.
     pub(crate) accept: HeaderValue,
     /// The version of the API that is asked.
@@ -55,10 +56,9 @@ impl Plan {
         let headers = request.headers();
         let control = headers.typed_get::<CacheControl>();
         if control.as_ref().is_some_and(CacheControl::no_store)
-            || UNCACHED_REQUEST_HEADERS
-                .iter()
-                .any(|name| headers.contains_key(name))
+            || headers.keys().any(changes_the_answer)
             || has_body(headers)
+            || !is_at(request.uri(), base)
         {
             return Self::Bypass;
         }
@@ -66,11 +66,15 @@ impl Plan {
         if path == "/rate_limit" {
             return Self::Bypass;
         }
-        let (Some(accept), Some(api_version)) = (accept(headers), api_version(headers)) else {
+        let (Ok(accept), Ok(api_version), Some(target)) = (
+            accept(headers),
+            api_version(headers),
+            target(path, request.uri().query()),
+        ) else {
             return Self::Bypass;
         };
         Self::Look(Question {
-            target: target(path, request.uri().query()),
+            target,
             accept,
             api_version,
             freshness: control.map_or(Freshness::AS_STORED, |control| freshness(&control)),
@@ -85,7 +89,7 @@ impl Question {
             b"GET",
             base.authority().as_str().as_bytes(),
             base.path().as_bytes(),
-            self.target.as_bytes(),
+            self.target.as_str().as_bytes(),
             self.accept.as_bytes(),
             self.api_version.as_bytes(),
         ])
@@ -93,18 +97,23 @@ impl Question {
 
     /// The path alone.
     pub(crate) fn path(&self) -> &str {
-        self.target.split('?').next().unwrap_or_default()
+        self.target.path()
     }
 }
 
 /// Whether a complete answer with these headers may be kept.
 pub(crate) fn may_be_kept(status: StatusCode, headers: &HeaderMap) -> bool {
     status == StatusCode::OK
-        && !headers.contains_key(header::SET_COOKIE)
+        && !is_private(headers)
         && !headers.contains_key(header::CONTENT_RANGE)
         && !headers
             .typed_get::<CacheControl>()
             .is_some_and(|control| control.no_store())
+}
+
+/// Whether an answer is for the one client that it was given to.
+pub(crate) fn is_private(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::SET_COOKIE)
 }
 
 /// Whether GitHub has refused to answer because of a
@@ -118,8 +127,19 @@ pub(crate) fn is_rate_limited(status: StatusCode, headers: &HeaderMap) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || (status == StatusCode::FORBIDDEN && limited)
 }
 
-/// A part of an answer, or one that a cookie may have changed.
-const UNCACHED_REQUEST_HEADERS: [HeaderName; 3] = [header::RANGE, header::COOKIE, header::UPGRADE];
+/// Whether a header asks for something that the question does not tell: a part of the answer, one
+/// for a browser's session, or a feature of GitHub's that came after this was written.
+fn changes_the_answer(name: &HeaderName) -> bool {
+    let is_known = [header::RANGE, header::COOKIE, header::UPGRADE].contains(name)
+        || name == "x-http-method-override";
+    is_known || (name.as_str().starts_with("x-github-") && name != API_VERSION_HEADER)
+}
+
+/// Whether a request goes to the API: it says no host, or the API's.
+pub(crate) fn is_at(uri: &Uri, base: &BaseUrl) -> bool {
+    uri.authority()
+        .is_none_or(|authority| authority == base.authority())
+}
 
 /// A GET with a body asks something that its URL does not say.
 fn has_body(headers: &HeaderMap) -> bool {
@@ -142,44 +162,51 @@ pub(crate) fn api_path<'a>(path: &'a str, base: &BaseUrl) -> &'a str {
 
 /// Path and query, with the pairs of the query sorted by name. Pairs of one name keep their
 /// order, which may mean something.
-fn target(path: &str, query: Option<&str>) -> String {
-    let Some(query) = query.filter(|query| !query.is_empty()) else {
-        return path.to_owned();
-    };
-    let mut pairs: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty()).collect();
+fn target(path: &str, query: Option<&str>) -> Option<PathAndQuery> {
+    let mut pairs: Vec<&str> = query
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .collect();
     pairs.sort_by_key(|pair| pair.split('=').next());
-    format!("{path}?{}", pairs.join("&"))
+    let target = match pairs.as_slice() {
+        [] => path.parse(),
+        pairs => format!("{path}?{}", pairs.join("&")).parse(),
+    };
+    target.ok()
 }
 
-/// The media type that is asked for; `None` where a list would have to be weighed.
-fn accept(headers: &HeaderMap) -> Option<HeaderValue> {
+/// A header that says one thing stands there twice, and which counts is anybody's guess.
+struct Ambiguous;
+
+fn accept(headers: &HeaderMap) -> Result<HeaderValue, Ambiguous> {
     let asked = single(headers, &header::ACCEPT)?;
-    Some(
-        match asked.as_ref().map_or(&b""[..], HeaderValue::as_bytes) {
-            b""
-            | b"*/*"
-            | b"application/json"
-            | b"application/vnd.github+json"
-            | b"application/vnd.github.v3+json" => MEDIA_TYPE,
-            _ => asked?,
-        },
-    )
+    Ok(match asked.map_or(&b""[..], HeaderValue::as_bytes) {
+        b""
+        | b"*/*"
+        | b"application/json"
+        | b"application/vnd.github+json"
+        | b"application/vnd.github.v3+json" => MEDIA_TYPE,
+        _ => asked.cloned().unwrap_or(MEDIA_TYPE),
+    })
 }
 
-fn api_version(headers: &HeaderMap) -> Option<HeaderValue> {
+fn api_version(headers: &HeaderMap) -> Result<HeaderValue, Ambiguous> {
     let asked = single(headers, &API_VERSION_HEADER)?;
-    Some(asked.unwrap_or(API_VERSION))
+    Ok(asked.cloned().unwrap_or(API_VERSION))
 }
 
-/// The header's only value, if any; `None` where it stands there more than once.
-#[expect(
-    clippy::option_option,
-    reason = "absent and ambiguous are different answers"
-)]
-fn single(headers: &HeaderMap, name: &HeaderName) -> Option<Option<HeaderValue>> {
+/// The header's only value, if there is any.
+fn single<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'a HeaderValue>, Ambiguous> {
     let mut values = headers.get_all(name).iter();
-    let first = values.next().cloned();
-    values.next().is_none().then_some(first)
+    let first = values.next();
+    match values.next() {
+        Some(_) => Err(Ambiguous),
+        None => Ok(first),
+    }
 }
 
 /// The request directives of

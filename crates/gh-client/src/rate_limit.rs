@@ -67,10 +67,11 @@ impl RateLimits {
         let limit = || {
             Some(RateLimit {
                 principal: scope.to_string(),
-                resource: headers.get(RESOURCE)?.to_str().ok()?.to_owned(),
+                resource: resource(headers).to_owned(),
                 limit: number(LIMIT)?,
                 remaining: number(REMAINING)?,
-                used: number(USED)?,
+                // An Enterprise Server's answers say less.
+                used: number(USED).unwrap_or_default(),
                 reset: number(RESET)?,
             })
         };
@@ -81,9 +82,8 @@ impl RateLimits {
 
     /// Puts the limits of today on an answer that was stored some other day.
     pub(crate) fn apply(&self, scope: Scope, headers: &mut HeaderMap) {
-        let resource = headers.get(RESOURCE).and_then(|value| value.to_str().ok());
-        let Some(known) = resource.and_then(|name| self.known.get(&(scope, name.to_owned())))
-        else {
+        let limit = (scope, resource(headers).to_owned());
+        let Some(known) = self.known.get(&limit) else {
             return;
         };
         for (name, number) in [
@@ -95,6 +95,12 @@ impl RateLimits {
             headers.insert(name, HeaderValue::from(number));
         }
     }
+}
+
+/// What an answer was charged to.
+fn resource(headers: &HeaderMap) -> &str {
+    let named = headers.get(RESOURCE).and_then(|value| value.to_str().ok());
+    named.unwrap_or("core")
 }
 
 /// Takes note of the limits in every answer that comes from GitHub.

@@ -26,6 +26,11 @@ const VERSION: u8 = 1;
 /// What comes before the body: version, and the length of the head.
 const PREFIX: usize = 1 + size_of::<u32>();
 
+/// The longest head, in bytes, and the most headers. GitHub's answers have about 30 in 2 KiB;
+/// hyper reads no more than 100. What is over it, a peer has made up.
+const MAX_HEAD: usize = 512 * 1024;
+const MAX_HEADERS: usize = 1024;
+
 #[derive(Serialize, Deserialize)]
 struct Head<'a> {
     status: u16,
@@ -34,8 +39,10 @@ struct Head<'a> {
 }
 
 /// Headers that belong to the one exchange in which they were sent.
-const UNSTORED: [HeaderName; 7] = [
+const UNSTORED: [HeaderName; 9] = [
     header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::SET_COOKIE,
     HeaderName::from_static("x-ratelimit-limit"),
     HeaderName::from_static("x-ratelimit-remaining"),
     HeaderName::from_static("x-ratelimit-used"),
@@ -102,18 +109,26 @@ impl Stored {
         if version != VERSION {
             return Err(NotAnAnswer);
         }
+        if head.len() > MAX_HEAD {
+            return Err(NotAnAnswer);
+        }
         let head: Head<'_> = postcard::from_bytes(head).map_err(|_| NotAnAnswer)?;
-        let mut headers = HeaderMap::with_capacity(head.headers.len());
+        if head.headers.len() > MAX_HEADERS {
+            return Err(NotAnAnswer);
+        }
+        let mut headers = HeaderMap::new();
         for (name, content) in head.headers {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| NotAnAnswer)?;
             let content = HeaderValue::from_maybe_shared(value.slice_ref(content));
-            headers.append(name, content.map_err(|_| NotAnAnswer)?);
+            let content = content.map_err(|_| NotAnAnswer)?;
+            headers.try_append(name, content).map_err(|_| NotAnAnswer)?;
         }
-        Ok(Self {
-            status: StatusCode::from_u16(head.status).map_err(|_| NotAnAnswer)?,
-            headers,
-            body: value.slice_ref(body),
-        })
+        let status = StatusCode::from_u16(head.status).map_err(|_| NotAnAnswer)?;
+        if status.is_informational() {
+            return Err(NotAnAnswer);
+        }
+        // The same filter as on the way in: what a peer wrote may hold more than we would.
+        Ok(Self::new(status, headers, value.slice_ref(body)))
     }
 
     /// The answer as it goes to a client.

@@ -1,5 +1,6 @@
 //! The leaf of the stack: sends a request to GitHub over HTTP, and counts it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
@@ -13,18 +14,14 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::time;
 use tower::Service;
 
 use crate::body::Body;
 use crate::error::{BuildError, InvalidUpstream, UpstreamError};
+use crate::policy;
 use crate::stats::Counters;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long upstream has until the headers of its answer are here. GitHub itself gives up after
-/// [10 seconds](https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api).
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An idle connection is closed before GitHub closes it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
@@ -33,11 +30,6 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 /// [user agent](https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api#user-agent-required).
 pub(crate) const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("ghmesh/", env!("CARGO_PKG_VERSION")));
-
-/// How whoever passes a message on makes itself known
-/// ([RFC 9110, section 7.6.3](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.3)). A proxy that
-/// finds it in a request has that request back, in a loop.
-pub const VIA: HeaderValue = HeaderValue::from_static("1.1 ghmesh");
 
 /// Where GitHub's API is: `https://api.github.com`, or `https://HOST/api/v3` of an Enterprise
 /// Server.
@@ -52,8 +44,13 @@ pub struct BaseUrl {
 impl BaseUrl {
     /// The URL in `text`.
     pub fn parse(text: &str) -> Result<Self, InvalidUpstream> {
+        // A password in a URL would be seen wherever the error is.
+        let shown = match text.rsplit_once('@') {
+            Some((_, host)) => format!("…@{host}"),
+            None => text.to_owned(),
+        };
         let invalid = |reason| InvalidUpstream {
-            url: text.to_owned(),
+            url: shown.clone(),
             reason,
         };
         let uri: Uri = text.parse().map_err(|_| invalid("it does not parse"))?;
@@ -96,11 +93,6 @@ impl BaseUrl {
         &self.path
     }
 
-    /// The API itself, as a URI.
-    pub fn to_uri(&self) -> Uri {
-        self.join("/").unwrap_or_default()
-    }
-
     /// The URI of a target below the API's own path.
     fn join(&self, target: &str) -> Result<Uri, UpstreamError> {
         Uri::builder()
@@ -108,38 +100,56 @@ impl BaseUrl {
             .authority(self.authority.clone())
             .path_and_query(format!("{}{target}", self.path))
             .build()
-            .map_err(|_| UpstreamError::InvalidTarget(target.to_owned()))
+            .map_err(|_| UpstreamError::InvalidTarget)
     }
 }
 
-/// Sends requests to GitHub. The host that a request names is replaced by the upstream's.
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.scheme, self.authority, self.path)
+    }
+}
+
+/// Sends requests to GitHub. How long that may take is for whoever waits to say.
 #[derive(Clone, Debug)]
 pub(crate) struct Upstream {
     client: Client<HttpsConnector<HttpConnector>, Body>,
     base: Arc<BaseUrl>,
+    via: Option<HeaderValue>,
     counters: Arc<Counters>,
 }
 
 impl Upstream {
-    pub(crate) fn new(base: BaseUrl, counters: Arc<Counters>) -> Result<Self, BuildError> {
+    pub(crate) fn new(
+        base: Arc<BaseUrl>,
+        via: Option<HeaderValue>,
+        counters: Arc<Counters>,
+    ) -> Result<Self, BuildError> {
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_timer(TokioTimer::new())
             .build(connector(&base)?);
         Ok(Self {
             client,
-            base: Arc::new(base),
+            base,
+            via,
             counters,
         })
     }
 
     fn prepare(&self, request: Request<Body>) -> Result<Request<Body>, UpstreamError> {
         let (mut parts, body) = request.into_parts();
+        if !policy::is_at(&parts.uri, &self.base) {
+            let host = parts.uri.host().unwrap_or_default();
+            return Err(UpstreamError::ForeignHost(host.to_owned()));
+        }
         let target = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-        parts.uri = self.base.join(target)?;
+        parts.uri = self.base.join(policy::api_path(target, &self.base))?;
         parts.headers.remove(header::HOST);
         remove_hop_by_hop(&mut parts.headers);
-        parts.headers.append(header::VIA, VIA);
+        if let Some(via) = &self.via {
+            parts.headers.append(header::VIA, via.clone());
+        }
         parts
             .headers
             .entry(header::USER_AGENT)
@@ -149,14 +159,9 @@ impl Upstream {
 
     async fn send(self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
         let request = self.prepare(request)?;
-        let answer = time::timeout(PATIENCE, self.client.request(request))
-            .await
-            .map_err(|_| UpstreamError::TimedOut {
-                upstream: self.base.to_uri(),
-                patience: PATIENCE,
-            })?;
+        let answer = self.client.request(request).await;
         let mut response = answer.map_err(|error| UpstreamError::Unreachable {
-            upstream: self.base.to_uri(),
+            upstream: self.base.to_string(),
             source: error.into(),
         })?;
         // A 304 costs an authorised client nothing.

@@ -7,6 +7,7 @@ use http_body_util::BodyExt;
 use tower::util::BoxCloneSyncService;
 
 use super::*;
+use crate::fetch::ROOM;
 
 type Reply = fn(&Request<Body>) -> Response<Body>;
 
@@ -38,6 +39,7 @@ impl Fixture {
                 stale_for: Duration::from_secs(600),
                 max_entry_bytes: 1000,
             },
+            room: Arc::new(Semaphore::new(ROOM)),
             limits: RateLimits::new(),
             counters: Arc::default(),
         };
@@ -229,20 +231,59 @@ async fn an_answer_with_a_cookie_is_nobody_elses() {
 }
 
 #[tokio::test]
-async fn a_stored_value_that_is_no_answer_is_a_miss() {
+async fn a_stored_value_that_is_no_answer_is_replaced() {
     let fixture = Fixture::new(|_| answer(200, &[], "body"));
-    let Plan::Look(question) = Plan::of(
-        &Request::get("/x").body(()).unwrap(),
-        &fixture.service.layer.base,
-    ) else {
+    let layer = &fixture.service.layer;
+    let request = Request::get("/x").body(()).unwrap();
+    let Plan::Look(question) = Plan::of(&request, &layer.base) else {
         panic!("a GET is looked up")
     };
-    let key = Key::new(question.family(&fixture.service.layer.base), Scope::PUBLIC);
+    let key = Key::new(question.family(&layer.base), Scope::PUBLIC);
     let lifetime = cache_core::Lifetime::fresh_for(Duration::from_secs(60));
-    fixture
-        .service
-        .layer
-        .cache
-        .put(key, "garbage".into(), lifetime);
-    assert_eq!(fixture.send(&[]).await, told(200, "fwd=uri-miss", "body"));
+    layer.cache.put(key, "garbage".into(), lifetime);
+    assert_eq!(fixture.send(&[]).await, told(200, "fwd=stale", "body"));
+    assert_eq!(fixture.send(&[]).await, told(200, "hit", "body"));
+}
+
+#[tokio::test]
+async fn a_304_that_nobody_asked_for_is_not_believed() {
+    let fixture = Fixture::new(|_| answer(304, &[], ""));
+    let request = Request::get("/x").body(Body::empty()).unwrap();
+    let error = fixture.service.clone().oneshot(request).await.unwrap_err();
+    assert!(error.to_string().contains("304"), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_304_forbids_is_kept_no_longer() {
+    let fixture = Fixture::new(|request| match request.headers().get("if-none-match") {
+        Some(_) => answer(304, &[("set-cookie", "a=b")], ""),
+        None => answer(200, &[("etag", "\"v1\"")], "body"),
+    });
+    fixture.get().await;
+    for _ in 0..2 {
+        fixture.clock.advance(Duration::from_secs(60));
+        assert_eq!(fixture.get().await, told(200, "fwd=uri-miss", "body"));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_shows_the_limit_that_it_is_about() {
+    let fixture = Fixture::new(|_| {
+        let limit = [
+            ("x-ratelimit-limit", "60"),
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "1700000000"),
+        ];
+        answer(403, &limit, "rate limit exceeded")
+    });
+    let observe = crate::rate_limit::ObserveRateLimits {
+        limits: fixture.service.layer.limits.clone(),
+        key: fixture.service.layer.key.clone(),
+    };
+    let layer = fixture.service.layer.clone();
+    let service = layer.layer(observe.layer(fixture.service.upstream.clone()));
+    let request = Request::get("/x").body(Body::empty()).unwrap();
+    let response = service.oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    assert_eq!(response.headers()["x-ratelimit-reset"], "1700000000");
 }

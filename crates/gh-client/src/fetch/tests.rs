@@ -53,3 +53,14 @@ async fn a_body_that_breaks_off_breaks_off_for_the_client_at_the_same_byte() {
     let expected = (b"ab".to_vec(), Some("reset by peer".to_owned()));
     assert_eq!(unfinished(body, 100).await, expected);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_stalls_is_left_to_the_client_that_asked() {
+    let stalled = stream::once(async { Ok::<_, BoxError>(Frame::data(Bytes::from("ab"))) });
+    let late = stream::once(async {
+        time::sleep(2 * PATIENCE).await;
+        Ok(Frame::data(Bytes::from("cd")))
+    });
+    let body = Body::streaming(StreamBody::new(stalled.chain(late)));
+    assert_eq!(unfinished(body, 100).await, (b"abcd".to_vec(), None));
+}

@@ -80,3 +80,21 @@ fn what_does_not_hold_an_answer_is_refused_at_every_length() {
     other_version[0] += 1;
     assert_eq!(Stored::decode(&other_version.into()), Err(NotAnAnswer));
 }
+
+#[test]
+fn what_no_answer_has_is_refused_though_a_peer_sent_it() {
+    let value = |status, headers| {
+        let head = postcard::to_stdvec(&Head { status, headers }).unwrap();
+        let len = u32::try_from(head.len()).unwrap();
+        Bytes::from([&[VERSION][..], &len.to_le_bytes(), &head].concat())
+    };
+    let decode = |status, headers| Stored::decode(&value(status, headers));
+    assert!(decode(200, vec![("a", b"b")]).is_ok());
+    assert_eq!(decode(101, Vec::new()), Err(NotAnAnswer));
+    assert_eq!(decode(200, vec![("no name", b"")]), Err(NotAnAnswer));
+    assert_eq!(decode(200, vec![("a", b"x\r\ny")]), Err(NotAnAnswer));
+    assert_eq!(decode(200, vec![("a", b""); 40_000]), Err(NotAnAnswer));
+    assert_eq!(decode(200, vec![("a", b""); 400_000]), Err(NotAnAnswer));
+    let smuggled = decode(200, vec![("content-length", b"9"), ("set-cookie", b"a=b")]);
+    assert!(smuggled.unwrap().headers.is_empty());
+}

@@ -59,3 +59,20 @@ fn headers_for_the_next_hop_alone_are_dropped() {
     let left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
     assert_eq!(left, ["accept"]);
 }
+
+#[test]
+fn every_request_goes_below_the_apis_path_once_and_to_no_other_host() {
+    let base = BaseUrl::parse("https://ghes.corp/api/v3").unwrap();
+    let upstream = Upstream::new(Arc::new(base), None, Arc::default()).unwrap();
+    let sent = |uri: &str| {
+        let request = Request::post(uri).body(Body::empty()).unwrap();
+        upstream
+            .prepare(request)
+            .map(|request| request.uri().to_string())
+    };
+    for uri in ["/user", "/api/v3/user", "https://ghes.corp/api/v3/user"] {
+        assert_eq!(sent(uri).unwrap(), "https://ghes.corp/api/v3/user", "{uri}");
+    }
+    let elsewhere = sent("https://evil.example/user").unwrap_err();
+    assert!(elsewhere.to_string().contains("evil.example"));
+}
