@@ -9,12 +9,12 @@ use std::time::Duration;
 use cache_crypto::{Secret, SecretKind};
 use cache_net::{Multiaddr, Protocol};
 use etcetera::BaseStrategy;
-use gh_client::Token;
+use gh_client::{BaseUrl, Token};
 use tokio::process::Command;
 use tokio::time;
 
 use crate::env::Env;
-use crate::settings::Settings;
+use crate::settings::{SHARED_SECRET, Settings};
 
 const DEFAULT_PORT: u16 = 8417;
 const DEFAULT_P2P_PORT: u16 = 9100;
@@ -50,7 +50,7 @@ pub(crate) struct UnixSocket {
 
 /// Whether this node has peers.
 pub(crate) enum Sharing {
-    Off { why: String },
+    Off,
     On { secret: Secret, net: Net },
 }
 
@@ -83,7 +83,11 @@ pub(crate) enum ConfigError {
     #[error("{origin}: {why}")]
     Secret { origin: String, why: String },
     #[error(
-        "--p2p true needs a secret that the fleet shares; make one with `ghmesh secret new` and \
+        "the GitHub token cannot be the fleet's secret: {why}; give one as CACHE_P2P_SHARED_SECRET"
+    )]
+    TokenAsSecret { why: String },
+    #[error(
+        "--p2p true (CACHE_ENABLE_P2P): there is no secret; make one with `ghmesh secret new` and \
          give it to each node as CACHE_P2P_SHARED_SECRET"
     )]
     NoSecret,
@@ -129,6 +133,12 @@ impl Config {
     /// Resolves complete settings; what else there is comes from the environment and, for the
     /// secret, from `gh`.
     pub(crate) async fn resolve(settings: Settings, env: &Env) -> Result<Self, ConfigError> {
+        let upstream = settings
+            .upstream
+            .clone()
+            .unwrap_or_else(|| DEFAULT_UPSTREAM.to_owned());
+        BaseUrl::parse(&upstream)
+            .map_err(|error| ConfigError::unusable("--upstream (GHMESH_UPSTREAM)", error))?;
         let token = token(&settings, env)?;
         let sharing = sharing(&settings, env, token.as_ref()).await?;
         let seconds =
@@ -145,9 +155,7 @@ impl Config {
                 .listen
                 .unwrap_or_else(|| (Ipv4Addr::LOCALHOST, DEFAULT_PORT).into()),
             unix: unix_socket(&settings, env)?,
-            upstream: settings
-                .upstream
-                .unwrap_or_else(|| DEFAULT_UPSTREAM.to_owned()),
+            upstream,
             injected_token: token.filter(|_| inject),
             sharing,
             max_memory: settings
@@ -162,7 +170,7 @@ impl Config {
 impl fmt::Debug for Sharing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Off { why } => f.debug_struct("Off").field("why", why).finish(),
+            Self::Off => f.write_str("Off"),
             Self::On { secret, net } => f
                 .debug_struct("On")
                 .field("secret", secret)
@@ -179,9 +187,7 @@ fn unix_socket(settings: &Settings, env: &Env) -> Result<UnixSocket, ConfigError
             required: true,
         });
     }
-    if settings.data_dir.is_none()
-        && let Some(runtime_dir) = env.get("XDG_RUNTIME_DIR")?
-    {
+    if let Some(runtime_dir) = env.get("XDG_RUNTIME_DIR")? {
         return Ok(UnixSocket {
             path: Path::new(&runtime_dir).join("ghmesh.sock"),
             required: false,
@@ -211,16 +217,14 @@ fn token(settings: &Settings, env: &Env) -> Result<Option<Token>, ConfigError> {
         let token = Token::new(&text).map_err(|error| refused(error.to_string()))?;
         return Ok(Some(token));
     }
-    for variable in ["GH_TOKEN", "GITHUB_TOKEN"] {
-        if let Some(text) = env.get(variable)? {
-            let token = Token::new(&text).map_err(|error| ConfigError::Secret {
-                origin: variable.to_owned(),
-                why: error.to_string(),
-            })?;
-            return Ok(Some(token));
-        }
-    }
-    Ok(None)
+    let Some((variable, text)) = env.token()? else {
+        return Ok(None);
+    };
+    let token = Token::new(&text).map_err(|error| ConfigError::Secret {
+        origin: variable.to_owned(),
+        why: error.to_string(),
+    })?;
+    Ok(Some(token))
 }
 
 async fn sharing(
@@ -229,19 +233,25 @@ async fn sharing(
     token: Option<&Token>,
 ) -> Result<Sharing, ConfigError> {
     if settings.p2p == Some(false) {
-        return Ok(Sharing::Off {
-            why: "--p2p false".to_owned(),
-        });
+        tracing::debug!("not sharing with peers, as configured");
+        return Ok(Sharing::Off);
     }
-    let Some(secret) = secret(settings, env, token).await? else {
-        if settings.p2p == Some(true) {
-            return Err(ConfigError::NoSecret);
+    let secret = match secret(settings, env, token).await {
+        Ok(Some(secret)) => secret,
+        Ok(None) if settings.p2p == Some(true) => return Err(ConfigError::NoSecret),
+        Ok(None) => {
+            tracing::warn!(
+                "not sharing with peers: there is no secret; make one with `ghmesh secret new` and \
+                 give it to each node as CACHE_P2P_SHARED_SECRET"
+            );
+            return Ok(Sharing::Off);
         }
-        return Ok(Sharing::Off {
-            why: "there is no secret; make one with `ghmesh secret new` and give it to each node \
-                  as CACHE_P2P_SHARED_SECRET"
-                .to_owned(),
-        });
+        // Nobody has said that this token is to be a secret.
+        Err(error @ ConfigError::TokenAsSecret { .. }) if settings.p2p != Some(true) => {
+            tracing::warn!("not sharing with peers: {error}");
+            return Ok(Sharing::Off);
+        }
+        Err(error) => return Err(error),
     };
     let listen = match settings.p2p_listen.as_slice() {
         [] => vec![default_p2p_listen()],
@@ -274,11 +284,15 @@ async fn secret(
             Err(error) => Err(ConfigError::unusable("--secret-file", Chain(&error))),
         };
     }
-    if let Some(text) = env.get("CACHE_P2P_SHARED_SECRET")? {
-        return parse_secret("CACHE_P2P_SHARED_SECRET", &text).map(Some);
+    if let Some(text) = env.get(SHARED_SECRET)? {
+        let secret = Secret::parse(&text).map_err(|error| ConfigError::Secret {
+            origin: SHARED_SECRET.to_owned(),
+            why: error.to_string(),
+        })?;
+        return Ok(Some(secret));
     }
     if let Some(token) = token {
-        let secret = parse_secret("the token, as the fleet's secret", token.expose())?;
+        let secret = token_as_secret(token.expose())?;
         if secret.kind() == SecretKind::InstallationToken && env.is_actions() {
             tracing::warn!(
                 "the secret is this job's own GITHUB_TOKEN, which no other job has: this fleet will \
@@ -291,12 +305,11 @@ async fn secret(
     let Some(token) = gh_auth_token().await else {
         return Ok(None);
     };
-    parse_secret("`gh auth token`, as the fleet's secret", &token).map(Some)
+    token_as_secret(&token).map(Some)
 }
 
-fn parse_secret(origin: &str, text: &str) -> Result<Secret, ConfigError> {
-    Secret::parse(text).map_err(|error| ConfigError::Secret {
-        origin: origin.to_owned(),
+fn token_as_secret(token: &str) -> Result<Secret, ConfigError> {
+    Secret::parse(token).map_err(|error| ConfigError::TokenAsSecret {
         why: error.to_string(),
     })
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
 use cache_crypto::Secret;
 use gh_client::testing::{StandIn, Token};
@@ -10,15 +10,26 @@ use serde::Serialize;
 
 use crate::args::DemoArgs;
 use crate::fleet::Runner;
+use crate::out;
 use crate::report::NodeStats;
 use crate::show;
+use crate::signals::Signals;
 
 const OWNER: &str = "octo-org";
 const QUESTIONS: u64 = 100;
 const TOKEN: &str = "ghp_theTokenThatTheDemoMadeUpForItself00";
 
-/// Starts the fleet, drives the workload, and says whether the numbers are right.
+/// Starts the fleet, drives the workload, and says whether the numbers are right. Interrupted, it
+/// takes the fleet down with it.
 pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::listen()?;
+    tokio::select! {
+        outcome = demonstrate(args) => outcome,
+        signal = signals.next() => bail!("ended by {signal}"),
+    }
+}
+
+async fn demonstrate(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let runners = u64::from(args.runners);
     let github = StandIn::start().await.context("the stand-in for GitHub")?;
     github.add_token(Token::new(TOKEN).login("mona"));
@@ -50,9 +61,9 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     }
     report.finish();
     if args.json {
-        show::print_json(&report)?;
+        out::json(&report)?;
     } else {
-        println!("{}", report.table());
+        out::line(report.table())?;
     }
     let wrong = report.compare(&Totals::expected(runners));
     for line in &wrong {
@@ -74,7 +85,7 @@ async fn drive(fleet: &[Runner]) -> anyhow::Result<()> {
     let all_told = |stats: &NodeStats| stats.broadcast.sent >= told;
     first.wait_until("the peers to be told", all_told).await?;
 
-    eprintln!("Runners 2 to {} ask the same", fleet.len());
+    eprintln!("The others ask the same");
     for runner in others {
         ensure!(
             ask_all(runner).await? == answers,
@@ -204,7 +215,8 @@ impl Report {
             ]);
         }
         format!(
-            "{table}\n\n{} calls to GitHub where {} were asked for: {} saved.",
+            "{}\n\n{} calls to GitHub where {} were asked for: {} saved.",
+            show::lines(&table),
             self.fleet.upstream_calls,
             self.fleet.requests,
             show::percent(self.fleet.calls_saved as f64 / self.fleet.requests.max(1) as f64),

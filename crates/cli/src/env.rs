@@ -31,6 +31,21 @@ impl Env {
         }
     }
 
+    /// GitHub's token, and the variable that holds it.
+    pub(crate) fn token(&self) -> Result<Option<(&'static str, String)>, ConfigError> {
+        for variable in ["GH_TOKEN", "GITHUB_TOKEN"] {
+            if let Some(token) = self.get(variable)? {
+                return Ok(Some((variable, token)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether colours are unwelcome: <https://no-color.org>.
+    pub(crate) fn no_color(&self) -> bool {
+        self.get("NO_COLOR").is_ok_and(|value| value.is_some())
+    }
+
     /// Whether this is a job of GitHub Actions:
     /// [default variables](https://docs.github.com/en/actions/reference/workflows-and-actions/variables#default-environment-variables).
     pub(crate) fn is_actions(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, UnixListener, UnixStream};
@@ -12,14 +12,13 @@ use crate::config::{ConfigError, UnixSocket};
 /// Opens the TCP port.
 pub(crate) async fn tcp(address: SocketAddr) -> Result<TcpListener, ConfigError> {
     TcpListener::bind(address).await.map_err(|error| {
-        let what = format!("--listen {address}");
-        if error.kind() == io::ErrorKind::AddrInUse {
-            let why =
-                "the port is in use; stop the other process, or give another port (0 for any)";
-            ConfigError::unusable(what, why)
-        } else {
-            ConfigError::unusable(what, error)
-        }
+        let remedy = match error.kind() {
+            io::ErrorKind::AddrInUse => "stop the other process, or give another port (0 for any)",
+            io::ErrorKind::PermissionDenied => "give a port above 1023 (0 for any)",
+            _ => "give an address of this machine, like 127.0.0.1:8417",
+        };
+        let what = format!("--listen {address} (GHMESH_LISTEN)");
+        ConfigError::unusable(what, format!("{error}; {remedy}"))
     })
 }
 
@@ -28,25 +27,31 @@ pub(crate) async fn tcp(address: SocketAddr) -> Result<TcpListener, ConfigError>
 pub(crate) struct Unix {
     pub(crate) listener: UnixListener,
     pub(crate) path: PathBuf,
+    inode: u64,
 }
 
 impl Drop for Unix {
     fn drop(&mut self) {
-        // It may be gone already; then there is nothing left to do.
-        let _ = std::fs::remove_file(&self.path);
+        // Another node's socket may lie there by now, or none.
+        if inode(&self.path).is_ok_and(|inode| inode == self.inode) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
+}
+
+fn inode(path: &Path) -> io::Result<u64> {
+    Ok(std::fs::symlink_metadata(path)?.ino())
 }
 
 /// Opens the Unix socket. Where nobody asked for it, and it cannot be had, the node runs without.
 pub(crate) async fn unix(socket: &UnixSocket) -> Result<Option<Unix>, ConfigError> {
     match open(&socket.path).await {
-        Ok(listener) => Ok(Some(Unix {
-            listener,
-            path: socket.path.clone(),
-        })),
+        Ok(unix) => Ok(Some(unix)),
         Err(error) if socket.required => Err(ConfigError::unusable(
             format!("the socket {}", socket.path.display()),
-            format!("{error}; name another place with --listen-unix"),
+            format!(
+                "{error}; name another place with --listen-unix, or another --data-dir (CACHE_DIR)"
+            ),
         )),
         Err(error) => {
             tracing::warn!(
@@ -58,26 +63,27 @@ pub(crate) async fn unix(socket: &UnixSocket) -> Result<Option<Unix>, ConfigErro
     }
 }
 
-async fn open(path: &Path) -> io::Result<UnixListener> {
-    if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)?;
-    }
-    make_way(path).await?;
-    // Bound under another name first: nobody can connect before only we may.
-    let unfinished = path.with_extension(format!("sock.{}", std::process::id()));
-    let listener = UnixListener::bind(&unfinished)?;
-    let finish = || {
-        std::fs::set_permissions(&unfinished, std::fs::Permissions::from_mode(0o600))?;
-        std::fs::rename(&unfinished, path)
+async fn open(path: &Path) -> io::Result<Unix> {
+    let dir = match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
     };
-    if let Err(error) = finish() {
-        let _ = std::fs::remove_file(&unfinished);
-        return Err(error);
-    }
-    Ok(listener)
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)?;
+    make_way(path).await?;
+    // Bound where nobody else gets in, so that nobody connects before only we may.
+    let private = tempfile::Builder::new().prefix(".ghmesh").tempdir_in(dir)?;
+    let unfinished = private.path().join("s");
+    let listener = UnixListener::bind(&unfinished)?;
+    std::fs::set_permissions(&unfinished, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(&unfinished, path)?;
+    Ok(Unix {
+        listener,
+        path: path.to_owned(),
+        inode: inode(path)?,
+    })
 }
 
 /// Whether the place is free, or holds no more than what a node that was killed has left behind.
@@ -86,8 +92,11 @@ async fn make_way(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
         Ok(found) if !found.file_type().is_socket() => "there is something that is no socket",
-        Ok(_) if UnixStream::connect(path).await.is_ok() => "another node listens there",
-        Ok(_) => return Ok(()),
+        Ok(_) => match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Ok(()),
+            Err(error) => return Err(error),
+            Ok(_) => "another node listens there",
+        },
     };
     Err(io::Error::new(io::ErrorKind::AddrInUse, in_the_way))
 }

@@ -18,7 +18,7 @@ pub(crate) fn start(settings: &Settings, env: &Env) -> Result<(), ConfigError> {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+        .with_ansi(std::io::stderr().is_terminal() && !env.no_color());
     match settings.log_format.unwrap_or(LogFormat::Text) {
         LogFormat::Text => log.with_target(settings.verbose > 0).init(),
         LogFormat::Json => log.json().init(),

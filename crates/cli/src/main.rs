@@ -10,11 +10,13 @@ mod listen;
 mod log;
 mod node;
 mod node_client;
+mod out;
 mod proxy;
 mod report;
 mod serve;
 mod settings;
 mod show;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     match run(args) {
         Ok(code) => code,
+        Err(error) if out::is_unread(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("ghmesh: {error:#}");
             if error.downcast_ref::<ConfigError>().is_some() {
@@ -52,7 +55,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
             Command::Peers(peers) => show::peers(&peers).await?,
             Command::Demo(demo) => return demo::run(&demo).await,
             Command::Secret(SecretCommand::New) => {
-                println!("{}", cache_crypto::Secret::generate()?.expose());
+                out::line(cache_crypto::Secret::generate()?.expose())?;
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use cache_core::{Cache, PeerInfo};
 use cache_crypto::{Keyring, Sealed};
-use cache_net::{Identity, P2p};
+use cache_net::{Identity, P2p, StartError};
 use gh_client::{Client, PrincipalKey};
 use tokio::time::Instant;
 
 use crate::config::{Config, ConfigError, Net, Sharing};
+use crate::proxy;
 use crate::report::NodeStats;
 
 /// A running node, without the listeners through which clients reach it.
@@ -26,10 +27,7 @@ impl Node {
     pub(crate) async fn start(config: &Config) -> Result<Self, ConfigError> {
         let builder = Cache::builder().max_bytes(config.max_memory);
         let (builder, principal_key, network, bootstrap_peers) = match &config.sharing {
-            Sharing::Off { why } => {
-                tracing::warn!("not sharing with peers: {why}");
-                (builder, PrincipalKey::new(rand::random()), None, 0)
-            }
+            Sharing::Off => (builder, PrincipalKey::new(rand::random()), None, 0),
             Sharing::On { secret, net } => {
                 let no_randomness = |error| ConfigError::unusable("this machine", error);
                 let keyring = Arc::new(Keyring::new(secret).map_err(no_randomness)?);
@@ -48,11 +46,12 @@ impl Node {
         let client = Client::builder(principal_key)
             .upstream(&config.upstream)
             .default_ttl(config.default_ttl)
-            .stale_for(config.stale_for);
+            .stale_for(config.stale_for)
+            .via(proxy::VIA);
         let cache = builder.longest_lifetime(client.longest_lifetime()).build();
         let client = client
             .build(cache.clone())
-            .map_err(|error| ConfigError::unusable("--upstream", error))?;
+            .map_err(|error| ConfigError::unusable("--upstream (GHMESH_UPSTREAM)", error))?;
         Ok(Self {
             cache,
             client,
@@ -137,7 +136,11 @@ async fn start_network(net: &Net, keyring: &Keyring) -> Result<P2p, ConfigError>
     config.listen.clone_from(&net.listen);
     config.bootstrap.clone_from(&net.bootstrap);
     config.external.clone_from(&net.external);
-    P2p::start(config)
-        .await
-        .map_err(|error| ConfigError::unusable("--p2p-listen, --bootstrap", error))
+    P2p::start(config).await.map_err(|error| {
+        let setting = match error {
+            StartError::BootstrapAddress(_) => "--bootstrap (CACHE_BOOTSTRAP_PEERS)",
+            _ => "--p2p-listen (CACHE_LISTEN_PORT)",
+        };
+        ConfigError::unusable(setting, error)
+    })
 }

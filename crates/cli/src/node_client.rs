@@ -1,16 +1,19 @@
 //! Asking a running node.
 
+use std::time::Duration;
+
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use http::{Request, StatusCode, Uri};
+use http::uri::Authority;
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
-use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time;
 
+use crate::config::ConfigError;
 use crate::env::Env;
 
 const DEFAULT_NODE: &str = "http://127.0.0.1:8417";
@@ -36,18 +39,19 @@ impl NodeClient {
         Self::new(&url)
     }
 
-    /// The node at this URL.
+    /// The node at this URL, which may lack its scheme.
     pub(crate) fn new(url: &str) -> anyhow::Result<Self> {
-        let uri: Uri = url.parse().with_context(|| format!("--node {url}"))?;
-        match (uri.scheme_str(), uri.authority()) {
-            (Some("http"), Some(authority)) => Ok(Self {
-                authority: match authority.port() {
-                    Some(_) => authority.to_string(),
-                    None => format!("{authority}:80"),
-                },
-            }),
-            _ => bail!("--node {url}: give it like {DEFAULT_NODE}"),
-        }
+        let refused = || {
+            let why = format!("write it like {DEFAULT_NODE}");
+            ConfigError::value("--node (GHMESH_NODE)", url, &why)
+        };
+        let authority = url.strip_prefix("http://").unwrap_or(url);
+        let authority = authority.trim_end_matches('/');
+        let authority: Authority = authority.parse().map_err(|_| refused())?;
+        let port = authority.port_u16().ok_or_else(refused)?;
+        Ok(Self {
+            authority: format!("{}:{port}", authority.host()),
+        })
     }
 
     /// The JSON at one of the node's own endpoints.

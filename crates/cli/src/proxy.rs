@@ -2,19 +2,27 @@
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use bytes::Bytes;
-use gh_client::{BaseUrl, Body, Client, Token, UpstreamError, VIA};
-use http::header::{self, HeaderMap, HeaderValue};
+use gh_client::{BaseUrl, Body, Client, Token, UpstreamError};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Collected};
 use hyper::body::Incoming;
 use tower::ServiceExt;
 
+/// How we make ourselves known to whoever passes a message on
+/// ([RFC 9110, section 7.6.3](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.3)).
+pub(crate) const VIA: HeaderValue = HeaderValue::from_static("1.1 ghmesh");
+
 /// The host that `gh` asks for on the socket, whatever the upstream is.
 const GITHUB: &str = "api.github.com";
+
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// Answers the requests of one listener's clients.
 #[derive(Clone)]
@@ -23,6 +31,7 @@ pub(crate) struct Proxy {
     admin: Router,
     injected: Option<Token>,
     door: Door,
+    weather: Weather,
 }
 
 /// Through which listener a request came.
@@ -41,6 +50,7 @@ impl Proxy {
             admin,
             injected,
             door,
+            weather: Weather::default(),
         }
     }
 
@@ -49,10 +59,10 @@ impl Proxy {
         self,
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Infallible> {
-        let host = host_of(&request);
-        if let Err(refusal) = self.admit(&request, host.as_ref()) {
-            return Ok(refusal.into_response());
-        }
+        let host = match self.admit(&request) {
+            Ok(host) => host,
+            Err(refusal) => return Ok(refusal.into_response()),
+        };
         if is_admin(request.uri().path()) {
             return Ok(self.admin(request).await);
         }
@@ -64,34 +74,38 @@ impl Proxy {
         Ok(response)
     }
 
-    /// Whether this request is for us at all.
-    fn admit<B>(&self, request: &Request<B>, host: Option<&Authority>) -> Result<(), Refusal> {
+    /// Whether this request is for us at all; the host that it names, if any.
+    fn admit<B>(&self, request: &Request<B>) -> Result<Option<Authority>, Refusal> {
         if request.method() == Method::CONNECT {
             return Err(Refusal::Connect);
         }
-        if let Some(host) = host
+        let host = host_of(request)?;
+        if let Some(host) = &host
             && !self.is_ours(host)
         {
             return Err(Refusal::Host(host.to_string()));
         }
-        if is_admin(request.uri().path()) && is_cross_site(request.headers(), host) {
+        // A page that can send our token could do everything that the token can.
+        let is_guarded = is_admin(request.uri().path()) || self.injected.is_some();
+        if is_guarded && is_cross_site(request.headers(), host.as_ref()) {
             return Err(Refusal::CrossSite);
         }
         if has_passed_us(request.headers()) {
             return Err(Refusal::Loop);
         }
-        Ok(())
+        Ok(host)
     }
 
     /// A browser that was led to us under somebody else's name (DNS rebinding) gives that name as
     /// the host.
     fn is_ours(&self, host: &Authority) -> bool {
         let name = host.host().trim_start_matches('[').trim_end_matches(']');
-        if name == "localhost" || name == self.client.upstream().authority().host() {
+        let is = |ours: &str| name.eq_ignore_ascii_case(ours);
+        if is("localhost") || is(self.client.upstream().authority().host()) {
             return true;
         }
         match &self.door {
-            Door::Unix => name == GITHUB,
+            Door::Unix => is(GITHUB),
             Door::Tcp(listening) => name.parse::<IpAddr>().is_ok_and(|ip| {
                 ip.is_loopback() || ip == listening.ip() || listening.ip().is_unspecified()
             }),
@@ -112,19 +126,53 @@ impl Proxy {
     }
 
     async fn forward(&self, request: Request<Incoming>) -> Response<Body> {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let mut request = request.map(Body::streaming);
+        // Whose host it is has been looked at; from here on it is a path at the API.
+        if let Some(target) = request.uri().path_and_query().cloned() {
+            *request.uri_mut() = target.into();
+        }
         if let Some(token) = &self.injected {
             let headers = request.headers_mut();
             headers
                 .entry(header::AUTHORIZATION)
                 .or_insert_with(|| token.to_header());
         }
-        match self.client.clone().oneshot(request).await {
-            Ok(response) => response,
-            Err(error) => {
-                tracing::warn!("{error}");
-                Refusal::Upstream(error).into_response()
-            }
+        let answer = self.client.clone().oneshot(request).await;
+        self.weather.report(answer.as_ref().err());
+        let response = answer.unwrap_or_else(|error| {
+            let status = if method == Method::GET {
+                "uri-miss"
+            } else {
+                "method"
+            };
+            let mut response = Refusal::Upstream(error).into_response();
+            let status = HeaderValue::try_from(format!("ghmesh; fwd={status}"));
+            response
+                .headers_mut()
+                .extend(status.map(|status| (CACHE_STATUS, status)));
+            response
+        });
+        let status = response.headers().get(CACHE_STATUS);
+        tracing::debug!(%method, path, answer = %response.status(), cache = ?status, "answered");
+        response
+    }
+}
+
+/// Whether upstream can be reached, told when it changes and not with each request.
+#[derive(Clone, Default)]
+pub(crate) struct Weather {
+    is_bad: Arc<AtomicBool>,
+}
+
+impl Weather {
+    fn report(&self, error: Option<&UpstreamError>) {
+        let was_bad = self.is_bad.swap(error.is_some(), Ordering::Relaxed);
+        match error {
+            Some(error) if !was_bad => tracing::warn!("{error}"),
+            Some(error) => tracing::debug!("{error}"),
+            None if was_bad => tracing::info!("GitHub answers again"),
+            None => {}
         }
     }
 }
@@ -132,6 +180,7 @@ impl Proxy {
 /// Why a request gets an answer of our own.
 enum Refusal {
     Host(String),
+    UnclearHost,
     CrossSite,
     Connect,
     Loop,
@@ -145,9 +194,13 @@ impl Refusal {
                 StatusCode::FORBIDDEN,
                 format!("ghmesh does not answer for the host {host}; ask it as localhost"),
             ),
+            Self::UnclearHost => (
+                StatusCode::FORBIDDEN,
+                "ghmesh cannot tell which host this request is for".to_owned(),
+            ),
             Self::CrossSite => (
                 StatusCode::FORBIDDEN,
-                "ghmesh does not answer other sites' requests to /-/".to_owned(),
+                "ghmesh does not answer this request to another site's page".to_owned(),
             ),
             Self::Connect => (
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -172,10 +225,6 @@ impl Refusal {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json; charset=utf-8"),
         );
-        headers.insert(
-            "cache-status",
-            HeaderValue::from_static("ghmesh; fwd=bypass"),
-        );
         response
     }
 }
@@ -187,11 +236,19 @@ fn is_admin(path: &str) -> bool {
 /// The host that the client asks: from the target where that is absolute, which counts for more
 /// ([RFC 9112, section 3.2.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2)), else from
 /// the header.
-fn host_of<B>(request: &Request<B>) -> Option<Authority> {
-    request.uri().authority().cloned().or_else(|| {
-        let host = request.headers().get(header::HOST)?;
-        Authority::try_from(host.as_bytes()).ok()
-    })
+fn host_of<B>(request: &Request<B>) -> Result<Option<Authority>, Refusal> {
+    if let Some(host) = request.uri().authority() {
+        return Ok(Some(host.clone()));
+    }
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => Ok(None),
+        // A name that does not parse here may yet be one that a browser resolves.
+        (Some(host), None) => Authority::try_from(host.as_bytes())
+            .map(Some)
+            .map_err(|_| Refusal::UnclearHost),
+        (Some(_), Some(_)) => Err(Refusal::UnclearHost),
+    }
 }
 
 /// Whether a browser says that another site's page makes this request

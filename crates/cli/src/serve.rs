@@ -11,7 +11,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::time;
 
@@ -21,8 +20,10 @@ use crate::env::Env;
 use crate::listen::{self, Unix};
 use crate::log;
 use crate::node::Node;
+use crate::out;
 use crate::proxy::{Door, Proxy};
 use crate::settings::Settings;
+use crate::signals::Signals;
 
 /// Clients that are served at one time. Further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 4096;
@@ -44,29 +45,28 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let config = Config::resolve(settings, &env).await?;
 
     // Before anything is announced, so that a signal sent right after it is not missed.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut signals = Signals::listen()?;
 
     let tcp = listen::tcp(config.listen).await?;
     let unix = listen::unix(&config.unix).await?;
     let node = Node::start(&config).await?;
     let address = tcp.local_addr()?;
-    println!("{}", Ready::of(&node, address, unix.as_ref()));
+    out::line(Ready::of(&node, address, unix.as_ref()))?;
 
     let server = Server::new(&node, &config);
     tokio::select! {
         () = server.accept_tcp(&tcp, address) => {}
         () = server.accept_unix(unix.as_ref()) => {}
-        _ = terminate.recv() => tracing::info!("told to end (SIGTERM)"),
-        _ = interrupt.recv() => tracing::info!("told to end (SIGINT)"),
+        signal = signals.next() => tracing::info!("told to end ({signal})"),
     }
     // Nobody gets in any more; who is in gets an answer.
     drop((tcp, unix));
-    if time::timeout(DRAIN_TIMEOUT, server.connections.shutdown())
-        .await
-        .is_err()
-    {
-        tracing::warn!("clients were still being answered after {DRAIN_TIMEOUT:?}");
+    tokio::select! {
+        () = server.connections.shutdown() => {}
+        () = time::sleep(DRAIN_TIMEOUT) => {
+            tracing::warn!("clients were still being answered after {DRAIN_TIMEOUT:?}");
+        }
+        signal = signals.next() => tracing::warn!("told to end at once ({signal})"),
     }
     node.stop().await;
     Ok(())

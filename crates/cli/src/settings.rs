@@ -4,6 +4,7 @@
 //! flag of the same name that nobody typed.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
@@ -17,7 +18,7 @@ use crate::env::Env;
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Settings {
     /// Where clients reach the proxy; port 0 picks a free one [env: GHMESH_LISTEN] [default: 127.0.0.1:8417]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = socket_address)]
     pub(crate) listen: Option<SocketAddr>,
 
     /// The socket for gh's http_unix_socket [env: GHMESH_LISTEN_UNIX] [default: ghmesh.sock in $XDG_RUNTIME_DIR, else in the data directory]
@@ -48,15 +49,15 @@ pub(crate) struct Settings {
     pub(crate) secret_file: Option<PathBuf>,
 
     /// Where peers reach this node; repeatable; a busy port gives way to the next [env: CACHE_LISTEN_PORT, a port] [default: /ip4/0.0.0.0/tcp/9100]
-    #[arg(long, value_name = "MULTIADDR", action = ArgAction::Append, value_delimiter = ',')]
+    #[arg(long, value_name = "MULTIADDR", action = ArgAction::Append, value_delimiter = ',', value_parser = multiaddr)]
     pub(crate) p2p_listen: Vec<cache_net::Multiaddr>,
 
     /// A peer to connect to, with or without /p2p/ID; repeatable, or with commas [env: CACHE_BOOTSTRAP_PEERS]
-    #[arg(long, value_name = "MULTIADDR", action = ArgAction::Append, value_delimiter = ',')]
+    #[arg(long, value_name = "MULTIADDR", action = ArgAction::Append, value_delimiter = ',', value_parser = multiaddr)]
     pub(crate) bootstrap: Vec<cache_net::Multiaddr>,
 
     /// An address to tell the peers, where they cannot see it; repeatable [env: GHMESH_EXTERNAL_ADDRESS]
-    #[arg(long, value_name = "MULTIADDR", action = ArgAction::Append, value_delimiter = ',')]
+    #[arg(long, value_name = "MULTIADDR", action = ArgAction::Append, value_delimiter = ',', value_parser = multiaddr)]
     pub(crate) external_address: Vec<cache_net::Multiaddr>,
 
     /// A file with this node's identity, made on first use [env: GHMESH_IDENTITY_FILE] [default: a fresh one at each start]
@@ -68,15 +69,15 @@ pub(crate) struct Settings {
     pub(crate) data_dir: Option<PathBuf>,
 
     /// What the cache may occupy in memory [env: GHMESH_MAX_MEMORY] [default: 256MiB]
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) max_memory: Option<ByteSize>,
 
     /// How long an answer is fresh about which nothing more is known [env: CACHE_DEFAULT_TTL] [default: 300]
-    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(..=MAX_SECONDS))]
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
     pub(crate) default_ttl: Option<u64>,
 
     /// How long past that it may be revalidated, or served while GitHub cannot answer [env: GHMESH_STALE_FOR] [default: 86400]
-    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(..=MAX_SECONDS))]
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
     pub(crate) stale_for: Option<u64>,
 
     /// How the log on stderr looks [default: text]
@@ -99,6 +100,9 @@ pub(crate) struct Settings {
 /// A hundred years. It keeps sums of durations within what a clock can tell.
 const MAX_SECONDS: u64 = 100 * 365 * 24 * 3600;
 
+/// From what one answer may take to what no machine has.
+const SIZES: RangeInclusive<u64> = (1 << 20)..=(1 << 40);
+
 /// How the log looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
@@ -107,6 +111,9 @@ pub(crate) enum LogFormat {
     /// One JSON object a line.
     Json,
 }
+
+/// The variable that holds the fleet's secret itself.
+pub(crate) const SHARED_SECRET: &str = "CACHE_P2P_SHARED_SECRET";
 
 /// The variables that stand for a flag, under the names that the original system gave them where
 /// it had one.
@@ -129,10 +136,17 @@ const VARIABLES: [(&str, &str); 13] = [
 impl Settings {
     /// These flags, and below them what the environment and the configuration file say.
     pub(crate) fn complete(self, env: &Env) -> Result<Self, ConfigError> {
-        let file = match &self.config {
+        let mut file = match &self.config {
             Some(path) => Self::from_file(path)?,
             None => Self::default(),
         };
+        // The environment counts for more, and it holds these two themselves instead of a file.
+        if env.get(SHARED_SECRET)?.is_some() {
+            file.secret_file = None;
+        }
+        if env.token()?.is_some() {
+            file.token_file = None;
+        }
         Ok(self.or(Self::from_env(env)?).or(file))
     }
 
@@ -161,7 +175,7 @@ impl Settings {
         let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
         let table: toml::Table = text
             .parse()
-            .map_err(|error: toml::de::Error| unreadable(error.to_string()))?;
+            .map_err(|error: toml::de::Error| unreadable(in_a_line(&error, &text)))?;
         let mut settings = Self::default();
         for (key, value) in table {
             if ["config", "verbose", "quiet"].contains(&key.as_str()) {
@@ -228,6 +242,16 @@ impl Settings {
     }
 }
 
+/// What is wrong with a file, and in which line.
+fn in_a_line(error: &toml::de::Error, text: &str) -> String {
+    let line = error.span().map_or(1, |span| {
+        let before = text.get(..span.start).unwrap_or(text);
+        before.matches('\n').count() + 1
+    });
+    let message = error.message().replace('\n', ", ");
+    format!("line {line}: {message}")
+}
+
 /// A value of a TOML file as it would stand on a command line.
 fn plain(value: toml::Value) -> String {
     match value {
@@ -248,6 +272,35 @@ fn reason(error: &clap::Error) -> String {
         Some((_, reason)) => reason.to_owned(),
         None => first.trim_start_matches("error: ").to_owned(),
     }
+}
+
+fn multiaddr(text: &str) -> Result<cache_net::Multiaddr, String> {
+    let address = text.trim().parse::<cache_net::Multiaddr>().ok();
+    let address = address.filter(|address| !address.is_empty());
+    address.ok_or_else(|| {
+        format!(
+            "{text:?} is no multiaddr; write it like /ip4/192.0.2.1/tcp/9100 or \
+             /dns4/runner-1/tcp/9100"
+        )
+    })
+}
+
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    let numeric = text.replace("localhost:", "127.0.0.1:");
+    numeric
+        .parse()
+        .map_err(|_| "write an IP address and a port, like 127.0.0.1:8417".to_owned())
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds <= MAX_SECONDS);
+    seconds.ok_or_else(|| "write whole seconds, like 300".to_owned())
+}
+
+fn size(text: &str) -> Result<ByteSize, String> {
+    let size: Option<ByteSize> = text.parse().ok();
+    let size = size.filter(|size| SIZES.contains(&size.as_u64()));
+    size.ok_or_else(|| "write a size from 1MiB to 1TiB, like 256MiB".to_owned())
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! `ghmesh stats` and `ghmesh peers`: what a running node tells, as a table.
 
+use cache_core::{Clock, MeshTime, SystemClock};
 use comfy_table::{CellAlignment, Table, presets};
-use serde::Serialize;
 
 use crate::args::ShowArgs;
 use crate::env::Env;
 use crate::node_client::NodeClient;
+use crate::out;
 use crate::report::{NodeStats, Peer};
 
 /// Prints a node's counters.
@@ -13,13 +14,14 @@ pub(crate) async fn stats(args: &ShowArgs) -> anyhow::Result<()> {
     let node = NodeClient::resolve(args.node.as_deref(), &Env::of_process())?;
     let stats: NodeStats = node.get("/-/stats").await?;
     if args.json {
-        return print_json(&stats);
+        return out::json(&stats);
     }
-    println!("{}", stats_table(&stats));
-    if !stats.rate_limits.is_empty() {
-        println!("\n{}", rate_limits_table(&stats));
+    out::line(lines(&stats_table(&stats)))?;
+    if stats.rate_limits.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let limits = rate_limits_table(&stats, SystemClock.now());
+    out::line(format_args!("\n{}", lines(&limits)))
 }
 
 /// Prints a node's peers.
@@ -27,12 +29,11 @@ pub(crate) async fn peers(args: &ShowArgs) -> anyhow::Result<()> {
     let node = NodeClient::resolve(args.node.as_deref(), &Env::of_process())?;
     let peers: Vec<Peer> = node.get("/-/peers").await?;
     if args.json {
-        return print_json(&peers);
+        return out::json(&peers);
     }
     if peers.is_empty() {
         let stats: NodeStats = node.get("/-/stats").await?;
-        println!("{}", why_no_peers(&stats));
-        return Ok(());
+        return out::line(why_no_peers(&stats));
     }
     let mut table = table(["peer", "latency", "age", "direction", "address"], &[1, 2]);
     for peer in &peers {
@@ -45,8 +46,16 @@ pub(crate) async fn peers(args: &ShowArgs) -> anyhow::Result<()> {
             peer.addresses.join("\n"),
         ]);
     }
-    println!("{table}");
-    Ok(())
+    out::line(lines(&table))
+}
+
+/// A table as text, without the spaces at the ends of its lines.
+pub(crate) fn lines(table: &Table) -> String {
+    let lines: Vec<String> = table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect();
+    lines.join("\n")
 }
 
 /// A table without lines, some of its columns flush right.
@@ -60,12 +69,6 @@ pub(crate) fn table<const N: usize>(header: [&str; N], right: &[usize]) -> Table
         }
     }
     table
-}
-
-/// Prints something as indented JSON.
-pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
-    Ok(())
 }
 
 fn why_no_peers(stats: &NodeStats) -> &'static str {
@@ -86,7 +89,7 @@ fn why_no_peers(stats: &NodeStats) -> &'static str {
 }
 
 fn stats_table(stats: &NodeStats) -> Table {
-    let mut table = table(["", "", ""], &[1]);
+    let mut table = table(["counter", "value", ""], &[1]);
     let broadcast = &stats.broadcast;
     let received = &stats.received;
     for (name, value, meaning) in [
@@ -174,14 +177,8 @@ fn stats_table(stats: &NodeStats) -> Table {
     table
 }
 
-fn rate_limits_table(stats: &NodeStats) -> Table {
-    let header = [
-        "principal",
-        "resource",
-        "remaining",
-        "limit",
-        "reset (Unix time)",
-    ];
+fn rate_limits_table(stats: &NodeStats, now: MeshTime) -> Table {
+    let header = ["principal", "resource", "remaining", "limit", "resets in"];
     let mut table = table(header, &[2, 3, 4]);
     for limit in &stats.rate_limits {
         table.add_row([
@@ -189,7 +186,7 @@ fn rate_limits_table(stats: &NodeStats) -> Table {
             limit.resource.clone(),
             limit.remaining.to_string(),
             limit.limit.to_string(),
-            limit.reset.to_string(),
+            duration(limit.reset.saturating_sub(now.as_millis() / 1000)),
         ]);
     }
     table

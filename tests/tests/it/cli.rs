@@ -208,10 +208,29 @@ async fn stats_and_peers_show_a_running_node_and_say_how_to_start_one() {
     let peers = String::from_utf8(peers.stdout).unwrap();
     assert!(peers.contains("sharing is off"), "{peers}");
 
-    let nobody = output(&["stats", "--node", "http://127.0.0.1:1"]).await;
+    let said = refused_in_a_line(&["stats", "--node", "ftp://x"]).await;
+    assert!(
+        said.contains("--node") && said.contains("http://127.0.0.1:8417"),
+        "{said}"
+    );
+    let nobody = output(&["stats", "--node", "127.0.0.1:1"]).await;
     let said = String::from_utf8(nobody.stderr).unwrap();
     assert_eq!(nobody.status.code(), Some(1));
     assert!(said.contains("ghmesh serve"), "{said}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_output_that_cannot_be_written_is_said_in_a_line() {
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let secret = ghmesh(&["secret", "new"]).stdout(full).spawn().unwrap();
+    let output = secret.wait_with_output().await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
 }
 
 #[tokio::test]

@@ -1,9 +1,12 @@
 //! `ghmesh demo` keeps its promise.
 
+use std::path::Path;
 use std::time::Duration;
 
+use e2e::eventually;
 use e2e::process::ghmesh;
 use serde_json::Value;
+use tokio::process::Command;
 use tokio::time;
 
 #[tokio::test]
@@ -24,6 +27,46 @@ async fn five_runners_make_a_hundred_calls_where_six_hundred_were_asked_for() {
         assert_eq!(report[number], value, "{number}");
     }
     assert_eq!(report["runners"].as_array().unwrap().len(), 5);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_interrupted_demo_takes_its_runners_down_with_it() {
+    let mut demo = ghmesh(&["demo"]).spawn().unwrap();
+    let id = demo.id().unwrap();
+    let mut runners = Vec::new();
+    eventually("the runners have started", async || {
+        runners = children(id);
+        runners.len() == 5
+    })
+    .await;
+    let sent = Command::new("kill")
+        .args(["-s", "TERM", &id.to_string()])
+        .status()
+        .await;
+    assert!(sent.unwrap().success());
+    assert_eq!(demo.wait().await.unwrap().code(), Some(1));
+    for runner in runners {
+        let process = format!("/proc/{runner}");
+        eventually("the runners have ended", async || {
+            !Path::new(&process).exists()
+        })
+        .await;
+    }
+}
+
+/// The processes that a process has started.
+#[cfg(target_os = "linux")]
+fn children(id: u32) -> Vec<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{id}/task"))
+        .into_iter()
+        .flatten();
+    let lists = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("children")));
+    let ids: Vec<String> = lists.map(Result::unwrap_or_default).collect();
+    ids.iter()
+        .flat_map(|list| list.split_whitespace())
+        .map(str::to_owned)
+        .collect()
 }
 
 #[tokio::test]

@@ -1,9 +1,14 @@
 //! What goes through a node unchanged, and what does not go through at all.
 
+use std::time::Duration;
+
 use e2e::client::{Answer, Ask};
 use e2e::process::Node;
 use gh_client::testing::{Canned, Fault, StandIn};
 use http::StatusCode;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time;
 
 use crate::{TOKEN, github};
 
@@ -121,7 +126,7 @@ async fn a_missing_page_is_not_remembered() {
 #[tokio::test]
 async fn fifty_clients_at_once_make_one_call() {
     let github = github().await;
-    github.latency(std::time::Duration::from_millis(200));
+    github.latency(Duration::from_millis(200));
     let node = node(&github).await;
     let clients = (0..50).map(|_| {
         let (origin, ask) = (node.http().to_owned(), ask("/user"));
@@ -184,6 +189,7 @@ async fn an_upstream_that_cannot_be_reached_is_said_to_be_so() {
     assert_eq!(known.cache_status(), "ghmesh; hit");
     let unknown = node.send(ask("/orgs/octo-org")).await;
     assert_eq!(unknown.status, StatusCode::BAD_GATEWAY);
+    assert_eq!(unknown.cache_status(), "ghmesh; fwd=uri-miss");
     let message = String::from_utf8(unknown.body).unwrap();
     assert!(
         message.contains("cannot reach") && message.contains(github.url()),
@@ -233,6 +239,29 @@ async fn a_web_page_elsewhere_cannot_use_the_node() {
     let foreign = Ask::get("/-/stats").header("sec-fetch-site", "cross-site");
     assert_eq!(node.send(foreign).await.status, StatusCode::FORBIDDEN);
     assert_eq!(github.calls().total(), 0);
+}
+
+#[tokio::test]
+async fn a_slow_upload_takes_the_time_it_takes() {
+    let github = github().await;
+    let node = node(&github).await;
+    let origin = node.http().trim_start_matches("http://");
+    let mut client = TcpStream::connect(origin).await.unwrap();
+    let body = r#"{"title":"A bug"}"#;
+    let head = format!(
+        "POST /api/v3/repos/octo-org/octo-repo-000/issues HTTP/1.1\r\nHost: {origin}\r\n\
+         User-Agent: e2e\r\nConnection: close\r\nAuthorization: token {TOKEN}\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    client.write_all(head.as_bytes()).await.unwrap();
+    for byte in body.as_bytes().chunks(4) {
+        client.write_all(byte).await.unwrap();
+        time::sleep(Duration::from_millis(50)).await;
+    }
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
 }
 
 #[tokio::test]

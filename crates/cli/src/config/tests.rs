@@ -42,6 +42,9 @@ async fn the_socket_is_where_it_was_asked_for_else_where_the_system_keeps_socket
     assert!(!socket.required);
 
     let socket = resolve(data_dir(), &env).await.unwrap().unix;
+    assert_eq!(socket.path, Path::new("/run/user/1000/ghmesh.sock"));
+
+    let socket = resolve(data_dir(), &Env::default()).await.unwrap().unix;
     assert_eq!(socket.path, Path::new("/var/cache/ghmesh/ghmesh.sock"));
     assert!(socket.required);
 
@@ -127,5 +130,37 @@ async fn no_secret_or_token_is_seen_in_the_configuration() {
     assert!(
         !shown.contains("0001020304") && !shown.contains("ghp_visible"),
         "{shown}"
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_makes_no_secret_leaves_sharing_off_unless_it_is_asked_for() {
+    let env = Env::from([("GITHUB_TOKEN", "short")]);
+    let config = resolve(Settings::default(), &env).await.unwrap();
+    assert!(matches!(config.sharing, Sharing::Off));
+    let settings = Settings {
+        p2p: Some(true),
+        ..Settings::default()
+    };
+    let error = resolve(settings, &env).await.unwrap_err().to_string();
+    assert!(
+        error.contains("CACHE_P2P_SHARED_SECRET") && !error.contains("short;"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_no_url_is_refused_by_name() {
+    let settings = Settings {
+        upstream: Some("github.corp".to_owned()),
+        ..alone()
+    };
+    let error = resolve(settings, &Env::default())
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("--upstream") && error.contains("github.corp"),
+        "{error}"
     );
 }

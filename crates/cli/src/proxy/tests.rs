@@ -25,8 +25,8 @@ fn status(proxy: &Proxy, path: &str, headers: &[(&str, &str)]) -> u16 {
         })
         .body(())
         .unwrap();
-    match proxy.admit(&request, host_of(&request).as_ref()) {
-        Ok(()) => 200,
+    match proxy.admit(&request) {
+        Ok(_) => 200,
         Err(refusal) => refusal.into_response().status().as_u16(),
     }
 }
@@ -75,6 +75,29 @@ async fn a_name_that_leads_here_by_dns_rebinding_is_refused() {
         ),
         403
     );
+}
+
+#[tokio::test]
+async fn a_host_that_is_unclear_is_refused() {
+    assert_eq!(
+        status(&tcp(), "/-/stats", &[("host", "a{b.evil.example")]),
+        403
+    );
+    let two = [("host", "localhost"), ("host", "evil.example")];
+    assert_eq!(status(&tcp(), "/-/stats", &two), 403);
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_cannot_use_a_token_that_is_not_its_own() {
+    let mut injecting = tcp();
+    let foreign = [
+        ("host", "localhost:8417"),
+        ("origin", "https://evil.example"),
+    ];
+    assert_eq!(status(&injecting, "/user/repos", &foreign), 200);
+    injecting.injected = Some(Token::new("ghp_token").unwrap());
+    assert_eq!(status(&injecting, "/user/repos", &foreign), 403);
+    assert_eq!(status(&injecting, "/user/repos", &foreign[..1]), 200);
 }
 
 #[tokio::test]

@@ -55,6 +55,26 @@ fn the_names_of_the_original_system_work() {
 }
 
 #[test]
+fn a_secret_or_token_of_the_environment_counts_for_more_than_a_file_of_the_file() {
+    let file = file("secret-file = '/nowhere/secret'\ntoken-file = '/nowhere/token'");
+    let line = ["--config", file.path().to_str().unwrap()];
+    let env = Env::from([("CACHE_P2P_SHARED_SECRET", "x"), ("GH_TOKEN", "y")]);
+    let settings = complete(&line, &env).unwrap();
+    assert_eq!((settings.secret_file, settings.token_file), (None, None));
+    let settings = complete(&line, &Env::default()).unwrap();
+    assert!(settings.secret_file.is_some() && settings.token_file.is_some());
+}
+
+#[test]
+fn addresses_may_have_spaces_around_them() {
+    let env = Env::from([(
+        "CACHE_BOOTSTRAP_PEERS",
+        "/ip4/10.0.0.1/tcp/1, /ip4/10.0.0.2/tcp/2",
+    )]);
+    assert_eq!(complete(&[], &env).unwrap().bootstrap.len(), 2);
+}
+
+#[test]
 fn an_empty_variable_counts_as_absent() {
     let env = Env::from([("CACHE_BOOTSTRAP_PEERS", ""), ("CACHE_DEFAULT_TTL", "")]);
     let settings = complete(&[], &env).unwrap();
@@ -85,6 +105,8 @@ fn an_error_names_its_source_and_the_value() {
         ("CACHE_ENABLE_P2P", "maybe"),
         ("GHMESH_LISTEN", "8417"),
         ("GHMESH_MAX_MEMORY", "lots"),
+        ("GHMESH_MAX_MEMORY", "0"),
+        ("CACHE_BOOTSTRAP_PEERS", "/ip4/10.0.0.1/tcp/1,,"),
     ] {
         let error = complete(&[], &Env::from([(variable, value)])).unwrap_err();
         assert!(
@@ -116,5 +138,6 @@ fn a_file_that_is_not_there_or_not_toml_is_refused_by_name() {
     assert!(error.contains("/nowhere/ghmesh.toml"), "{error}");
     let broken = file("listen = = 3");
     let line = ["--config", broken.path().to_str().unwrap()];
-    assert!(complete(&line, &Env::default()).is_err());
+    let error = complete(&line, &Env::default()).unwrap_err();
+    assert!(error.contains("line 1") && !error.contains('\n'), "{error}");
 }
