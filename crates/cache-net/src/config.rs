@@ -80,6 +80,10 @@ pub struct Limits {
     /// Frames that wait to be accepted. One more is refused, and its sender told
     /// [`Busy`](cache_core::TransportError::Busy).
     pub inbound_queue: usize,
+    /// Bytes of the frames that wait to be accepted; at least [`Limits::frame`], so that a frame of
+    /// any length fits an empty queue. One that does not fit is refused, and its sender told
+    /// [`Busy`](cache_core::TransportError::Busy); a shorter one may still fit.
+    pub inbound_bytes: usize,
     /// Connections that are still being made, each way. One more is closed at once, or dialled
     /// later.
     pub pending_connections: u32,
@@ -102,6 +106,7 @@ impl Default for Limits {
             deadline: Duration::from_secs(5),
             in_flight_per_peer: 64,
             inbound_queue: 1024,
+            inbound_bytes: 64 * 1024 * 1024,
             pending_connections: 64,
             connections: 1024,
         }

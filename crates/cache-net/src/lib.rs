@@ -33,6 +33,7 @@ mod codec;
 mod config;
 mod error;
 mod identity;
+mod inbound;
 mod listen;
 mod membership;
 mod p2p;

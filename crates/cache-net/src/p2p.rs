@@ -21,6 +21,7 @@ use crate::bootstrap::Bootstrap;
 use crate::codec::Frame;
 use crate::config::{Config, Limits};
 use crate::error::StartError;
+use crate::inbound;
 use crate::listen;
 use crate::requests::Requests;
 use crate::roster::Roster;
@@ -47,7 +48,7 @@ pub struct P2p {
     commands: mpsc::Sender<Command>,
     /// Held while waiting for a frame: those who accept at the same time queue for the lock
     /// instead of for the frame, and nothing else ever takes it.
-    inbound: Mutex<mpsc::Receiver<Inbound>>,
+    inbound: Mutex<inbound::Receiver>,
 }
 
 impl P2p {
@@ -78,7 +79,7 @@ impl P2p {
 
         let roster = Arc::new(Roster::new(limits.in_flight()));
         let (commands, commanded) = mpsc::channel(COMMAND_QUEUE);
-        let (inbound, accepted) = mpsc::channel(limits.inbound_queue.max(1));
+        let (inbound, accepted) = inbound::queue(&limits);
         let (listening, listening_now) = watch::channel(Listening::new());
         let mut task = SwarmTask {
             swarm,

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache_core::Inbound;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
@@ -21,6 +20,7 @@ use crate::behaviour::{Behaviour, BehaviourEvent};
 use crate::bootstrap::Bootstrap;
 use crate::codec::{Frame, Reply};
 use crate::config::Limits;
+use crate::inbound;
 use crate::requests::{Outcome, Requests};
 use crate::roster::{Roster, direction};
 use crate::strangers::Strangers;
@@ -57,7 +57,7 @@ pub(crate) struct SwarmTask {
     pub(crate) bootstrap: Bootstrap,
     pub(crate) roster: Arc<Roster>,
     pub(crate) listening: watch::Sender<Listening>,
-    pub(crate) inbound: mpsc::Sender<Inbound>,
+    pub(crate) inbound: inbound::Sender,
     pub(crate) limits: Limits,
     pub(crate) requests: Requests,
     /// Answers that are awaited from above. Bounded by the streams of each connection, and each by

@@ -81,7 +81,7 @@ impl SwarmTask {
             reply,
         };
         if self.inbound.try_send(inbound).is_err() {
-            tracing::debug!(%from, "too many frames wait to be accepted, refused one more");
+            tracing::debug!(%from, "too much waits to be accepted, refused one more frame");
             self.reply(channel, Reply::Busy);
             return;
         }

@@ -178,6 +178,55 @@ async fn a_peer_whose_queue_is_full_is_busy() {
 }
 
 #[tokio::test]
+async fn a_peer_whose_queue_has_no_room_for_the_bytes_is_busy_until_it_has() {
+    let mut small = member();
+    small.limits.inbound_bytes = 100_000;
+    small.limits.frame = 100_000;
+    let answerer = start(small).await;
+    let asker = start(member_knowing(&[&answerer])).await;
+    connected(&asker, &answerer).await;
+
+    // Nothing is accepted before one of the two was refused.
+    let ask = |size| Box::pin(asker.request(answerer.local_peer(), frame(size)));
+    let (refused, queued) = match soon("refused", select(ask(60_000), ask(60_000))).await {
+        Either::Left(first) | Either::Right(first) => first,
+    };
+    let shorter = ask(40_000);
+    let accepting = async {
+        let accepted = [answerer.accept().await, answerer.accept().await];
+        for inbound in accepted.map(Option::unwrap) {
+            let frame = inbound.frame.clone();
+            inbound.reply.send(frame);
+        }
+    };
+    let (queued, shorter, ()) = soon("answered", async {
+        tokio::join!(queued, shorter, accepting)
+    })
+    .await;
+    echo(&answerer);
+    let longest = ask(100_000).await;
+
+    assert_eq!(refused, Err(TransportError::Busy));
+    assert_eq!(queued.unwrap(), frame(60_000));
+    assert_eq!(shorter.unwrap(), frame(40_000));
+    assert_eq!(longest.unwrap(), frame(100_000));
+}
+
+#[tokio::test]
+async fn a_frame_of_the_largest_size_fits_an_empty_queue_whatever_its_bound() {
+    let mut small = member();
+    small.limits.inbound_bytes = 0;
+    let answerer = start(small).await;
+    let asker = start(member_knowing(&[&answerer])).await;
+    connected(&asker, &answerer).await;
+    echo(&answerer);
+
+    let answer = asker.request(answerer.local_peer(), frame(MAX_FRAME)).await;
+
+    assert!(answer.unwrap() == frame(MAX_FRAME));
+}
+
+#[tokio::test]
 async fn a_closed_host_carries_nothing_more() {
     let (closing, other) = pair().await;
 
