@@ -71,7 +71,8 @@ impl Default for Redial {
 pub struct Limits {
     /// The longest frame in bytes. A longer one is not sent, and is refused unread when it comes.
     pub frame: usize,
-    /// How long anything may take: a request with its reply, or a whole broadcast.
+    /// How long anything may take: a request with its reply, or a whole broadcast. A peer that
+    /// takes longer is suspect, and passed over by broadcasts until it is heard again.
     pub deadline: Duration,
     /// Frames under way to one peer, from 1 to 120 because a connection carries 512 streams for
     /// both sides. One request more is [`Busy`](cache_core::TransportError::Busy); a broadcast waits for

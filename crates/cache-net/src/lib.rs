@@ -25,7 +25,8 @@
 //!
 //! One task owns libp2p's swarm and does nothing but bookkeeping; everybody else speaks to it over
 //! a bounded channel, and reads who is connected from a table. A peer that is slow or silent costs
-//! those who wait for it their deadline, and nobody else anything.
+//! those who wait for it their deadline, and nobody else anything. Broadcasts wait for it only
+//! once: until it is heard again they pass it over.
 
 mod behaviour;
 mod bootstrap;

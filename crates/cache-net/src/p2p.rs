@@ -146,24 +146,56 @@ impl P2p {
         answered.await.map_err(|_| TransportError::Closed)?
     }
 
-    /// Sends a broadcast to one peer when there is a slot for it.
+    /// Sends a broadcast to one peer when there is a slot for it, unless the peer is suspect.
     async fn send_in_turn(&self, to: PeerId, frame: Bytes) -> Result<Bytes, TransportError> {
+        if self.roster.is_suspect(&to) {
+            return Err(TransportError::Unreachable(to));
+        }
         let route = self.roster.route(&to);
         let route = route.ok_or(TransportError::Unreachable(to))?;
         let slot = Arc::clone(&route.slots).acquire_owned().await;
         let slot = slot.map_err(|_| TransportError::Unreachable(to))?;
+        // Others waited in vain meanwhile: their slots are what became free.
+        if self.roster.is_suspect(&to) {
+            return Err(TransportError::Unreachable(to));
+        }
         self.send(route.peer, FrameKind::Broadcast, frame, slot)
             .await
     }
 
-    /// Has one peer confirm a broadcast, at the second try at the latest.
+    /// Has one peer confirm a broadcast, at the second try at the latest. A suspect peer gets none.
     async fn deliver(&self, to: PeerId, frame: &Bytes) -> Result<(), TransportError> {
         let Err(error) = self.send_in_turn(to, frame.clone()).await else {
             return Ok(());
         };
+        if self.roster.is_suspect(&to) {
+            return Err(error);
+        }
         tracing::debug!(peer = %to, %error, "a broadcast is not confirmed, trying again");
         sleep(RETRY_PAUSE).await;
         self.send_in_turn(to, frame.clone()).await.map(drop)
+    }
+
+    /// Waits for what a peer is to do until `deadline`; from there on the peer is suspect.
+    ///
+    /// It is here that the clock runs, and not where libp2p tells of a timeout, a little later:
+    /// whoever sends the next frame as soon as this one has failed would send it to the same
+    /// silence.
+    async fn end_by<T>(
+        &self,
+        deadline: Instant,
+        peer: PeerId,
+        work: impl Future<Output = Result<T, TransportError>>,
+    ) -> Result<T, TransportError> {
+        // Ends every wait, whatever libp2p does: a request of its own can hang for ever
+        // (rust-libp2p#4870).
+        let outcome = timeout_at(deadline, work).await;
+        let outcome = outcome.unwrap_or(Err(TransportError::Timeout));
+        if matches!(outcome, Err(TransportError::Timeout)) {
+            tracing::debug!(%peer, "does not answer, suspect until it is heard again");
+            self.roster.timed_out(&peer);
+        }
+        outcome
     }
 
     fn deadline(&self) -> Instant {
@@ -194,7 +226,7 @@ impl Transport for P2p {
             TryAcquireError::Closed => TransportError::Unreachable(to),
         })?;
         let answered = self.send(route.peer, FrameKind::Request, frame, slot);
-        end_by(self.deadline(), answered).await
+        self.end_by(self.deadline(), to, answered).await
     }
 
     async fn broadcast(&self, frame: Bytes) -> Result<Delivery, TransportError> {
@@ -203,9 +235,13 @@ impl Transport for P2p {
             return Err(TransportError::Closed);
         }
         let deadline = self.deadline();
-        // Each peer for itself: one that is silent delays the end, but nobody else's frame.
+        // Each peer for itself: one that is silent delays nobody else's frame. But it delays the
+        // end, and with it a caller who sends the next frame only then, so that it does so once:
+        // suspect peers are passed over.
         let outcomes = self.roster.names().into_iter().map(async |peer| {
-            let delivered = end_by(deadline, self.deliver(peer, &frame)).await;
+            let delivered = self
+                .end_by(deadline, peer, self.deliver(peer, &frame))
+                .await;
             (peer, delivered)
         });
         let mut delivery = Delivery::default();
@@ -235,18 +271,6 @@ impl fmt::Debug for P2p {
             .field("local_peer", &self.local_peer)
             .field("listening", &self.listen_addrs())
             .finish_non_exhaustive()
-    }
-}
-
-/// Ends every wait, whatever libp2p does: a request of its own can hang for ever
-/// (rust-libp2p#4870).
-async fn end_by<T>(
-    deadline: Instant,
-    work: impl Future<Output = Result<T, TransportError>>,
-) -> Result<T, TransportError> {
-    match timeout_at(deadline, work).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(TransportError::Timeout),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who is connected: written by the swarm's task, read by everybody.
+//! Who is connected, and who of them does not answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,8 @@ mod tests;
 
 /// The connected peers, each once, however many connections there are to it.
 ///
-/// Its size is bounded by the swarm's connection limits.
+/// Its size is bounded by the swarm's connection limits. The swarm's task alone adds peers and
+/// takes them out.
 pub(crate) struct Roster {
     peers: DashMap<PeerId, Peer>,
     in_flight_per_peer: usize,
@@ -37,6 +38,8 @@ struct Peer {
     /// The oldest first; never empty.
     connections: Vec<Connection>,
     latency: Option<Duration>,
+    /// It has let a frame time out, and has not been heard since.
+    suspect: bool,
 }
 
 struct Connection {
@@ -95,7 +98,9 @@ impl Roster {
             },
             connections: Vec::new(),
             latency: None,
+            suspect: false,
         });
+        known.suspect = false;
         known.connections.push(connection);
         known.connections.len() == 1
     }
@@ -113,11 +118,31 @@ impl Roster {
         gone.is_some()
     }
 
-    /// Notes a measured round trip.
+    /// Notes a measured round trip, by which the peer is heard.
     pub(crate) fn measured(&self, peer: &libp2p::PeerId, latency: Duration) {
         if let Some(mut peer) = self.peers.get_mut(&name(peer)) {
             peer.latency = Some(latency);
+            peer.suspect = false;
         }
+    }
+
+    /// Notes that a peer has sent something: it is no longer suspect.
+    pub(crate) fn heard(&self, peer: &libp2p::PeerId) {
+        if let Some(mut peer) = self.peers.get_mut(&name(peer)) {
+            peer.suspect = false;
+        }
+    }
+
+    /// Notes that a peer has let a frame time out: it is suspect until it is heard.
+    pub(crate) fn timed_out(&self, peer: &PeerId) {
+        if let Some(mut peer) = self.peers.get_mut(peer) {
+            peer.suspect = true;
+        }
+    }
+
+    /// Whether a connected peer has let a frame time out, and has not been heard since.
+    pub(crate) fn is_suspect(&self, peer: &PeerId) -> bool {
+        self.peers.get(peer).is_some_and(|peer| peer.suspect)
     }
 
     /// Forgets everybody.

@@ -81,3 +81,33 @@ async fn a_measured_round_trip_is_shown() {
 
     assert_eq!(roster.infos()[0].latency, Some(Duration::from_millis(3)));
 }
+
+#[tokio::test]
+async fn a_peer_that_lets_a_frame_time_out_is_suspect_until_it_is_heard() {
+    let (roster, peer) = twice_connected();
+    assert!(!roster.is_suspect(&name(&peer)));
+    let heard: [&dyn Fn(); 3] = [
+        &|| roster.heard(&peer),
+        &|| roster.measured(&peer, Duration::from_millis(3)),
+        &|| {
+            roster.connected(peer, id(3), &dialled("/ip4/192.0.2.1/tcp/4001"));
+        },
+    ];
+
+    for hear in heard {
+        roster.timed_out(&name(&peer));
+        assert!(roster.is_suspect(&name(&peer)));
+        hear();
+        assert!(!roster.is_suspect(&name(&peer)));
+    }
+}
+
+#[tokio::test]
+async fn the_loss_of_one_of_two_connections_leaves_a_peer_suspect() {
+    let (roster, peer) = twice_connected();
+    roster.timed_out(&name(&peer));
+
+    roster.disconnected(&peer, id(1));
+
+    assert!(roster.is_suspect(&name(&peer)));
+}

@@ -39,22 +39,10 @@ impl SwarmTask {
 
     pub(super) fn on_frames(&mut self, event: Event<Frame, Reply>) {
         match event {
-            Event::Message { peer, message, .. } => match message {
-                Message::Request {
-                    request, channel, ..
-                } => self.receive(peer, request, channel),
-                Message::Response {
-                    request_id,
-                    response,
-                } => {
-                    let answer = match response {
-                        Reply::Answered(answer) => Ok(answer),
-                        Reply::Declined => Err(TransportError::Declined),
-                        Reply::Busy => Err(TransportError::Busy),
-                    };
-                    self.requests.end(request_id, answer);
-                }
-            },
+            Event::Message { peer, message, .. } => {
+                self.roster.heard(&peer);
+                self.on_message(peer, message);
+            }
             Event::OutboundFailure {
                 peer,
                 request_id,
@@ -69,6 +57,25 @@ impl SwarmTask {
                 tracing::debug!(%peer, %error, "a peer's frame was not answered");
             }
             Event::ResponseSent { .. } => {}
+        }
+    }
+
+    fn on_message(&mut self, peer: PeerId, message: Message<Frame, Reply>) {
+        match message {
+            Message::Request {
+                request, channel, ..
+            } => self.receive(peer, request, channel),
+            Message::Response {
+                request_id,
+                response,
+            } => {
+                let answer = match response {
+                    Reply::Answered(answer) => Ok(answer),
+                    Reply::Declined => Err(TransportError::Declined),
+                    Reply::Busy => Err(TransportError::Busy),
+                };
+                self.requests.end(request_id, answer);
+            }
         }
     }
 

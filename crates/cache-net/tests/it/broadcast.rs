@@ -80,6 +80,74 @@ async fn a_silent_peer_is_reported_and_the_others_have_the_frame() {
 }
 
 #[tokio::test]
+async fn a_silent_peer_is_passed_over_until_it_is_heard_again() {
+    let silent = start(member()).await;
+    let helpful = start(member()).await;
+    let mut config = member_knowing(&[&silent, &helpful]);
+    config.limits.deadline = Duration::from_secs(2);
+    let sender = start(config).await;
+    connected(&sender, &silent).await;
+    connected(&sender, &helpful).await;
+    echo(&helpful);
+    echo(&sender);
+    let only_helpful = Delivery {
+        acked: vec![helpful.local_peer()],
+        failed: vec![silent.local_peer()],
+    };
+
+    let first = sender.broadcast(frame(1)).await.unwrap();
+    assert_eq!(first, only_helpful);
+    // Waited for each time, it would delay them by 400 seconds.
+    soon("200 broadcasts", async {
+        for _ in 0..200 {
+            let delivery = sender.broadcast(frame(1)).await.unwrap();
+            assert_eq!(delivery, only_helpful);
+        }
+    })
+    .await;
+
+    // By asking, it is heard.
+    let answer = silent.request(sender.local_peer(), frame(2)).await;
+    assert_eq!(answer.unwrap(), frame(2));
+    let sending = sender.broadcast(Bytes::from_static(b"again"));
+    let receiving = async {
+        let mut ignored = 0;
+        loop {
+            let inbound = silent.accept().await.unwrap();
+            let again = inbound.frame == "again";
+            inbound.reply.send(Bytes::new());
+            if again {
+                return ignored;
+            }
+            ignored += 1;
+        }
+    };
+    let (again, ignored) = soon("served again", async { tokio::join!(sending, receiving) }).await;
+
+    assert_eq!(again.unwrap().failed, []);
+    // The first, and one for each ping that it has answered meanwhile: every three seconds at most.
+    assert!((1..=25).contains(&ignored), "{ignored} frames were sent");
+}
+
+#[tokio::test]
+async fn a_suspect_peer_can_still_be_asked() {
+    let silent = start(member()).await;
+    let mut config = member_knowing(&[&silent]);
+    config.limits.deadline = Duration::from_secs(2);
+    let asker = start(config).await;
+    connected(&asker, &silent).await;
+    let delivery = asker.broadcast(frame(1)).await.unwrap();
+    assert_eq!(delivery.failed, [silent.local_peer()]);
+
+    echo(&silent);
+    let answer = asker.request(silent.local_peer(), frame(2)).await;
+    let delivery = asker.broadcast(frame(3)).await.unwrap();
+
+    assert_eq!(answer.unwrap(), frame(2));
+    assert_eq!(delivery.acked, [silent.local_peer()]);
+}
+
+#[tokio::test]
 async fn a_broadcast_that_is_declined_once_is_sent_again() {
     let (sender, receiver) = pair().await;
     let receiving = Arc::clone(&receiver);
