@@ -51,7 +51,7 @@ pub trait Transport: Send + Sync + 'static {
 pub struct Delivery {
     /// Peers that have confirmed the frame.
     pub acked: Vec<PeerId>,
-    /// Peers that were sent the frame and have not confirmed it.
+    /// Peers that have not confirmed it, whether or not it was sent to them.
     pub failed: Vec<PeerId>,
 }
 
