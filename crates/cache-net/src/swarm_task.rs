@@ -167,7 +167,7 @@ impl SwarmTask {
                 listener_id,
                 address,
             } => {
-                tracing::info!("listening on {address}");
+                tracing::info!("listening for peers on {address}");
                 self.listening
                     .send_modify(|all| all.push((listener_id, address)));
             }
@@ -175,7 +175,7 @@ impl SwarmTask {
                 listener_id,
                 address,
             } => {
-                tracing::info!("no longer listening on {address}");
+                tracing::info!("no longer listening for peers on {address}");
                 let expired = (listener_id, address);
                 self.listening
                     .send_modify(|all| all.retain(|one| *one != expired));
