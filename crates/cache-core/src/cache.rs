@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::time;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -70,6 +72,9 @@ struct Inner {
     // Ends the tasks with the last handle.
     _stop: DropGuard,
 }
+
+/// A caller's fetch, once it is known that it will run.
+type Fetch = Box<dyn FnOnce(Option<Entry>) -> BoxFuture<'static, Result<Fetched, BoxError>> + Send>;
 
 /// What all who wait for a flight are told.
 #[derive(Clone, Debug)]
@@ -142,14 +147,18 @@ impl Cache {
         F: FnOnce(Option<Entry>) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Fetched, BoxError>> + Send + 'static,
     {
+        if let Some((entry, source, age)) = self.fresh(&key, freshness) {
+            return Ok(Answer::Entry { entry, source, age });
+        }
+        let fetch: Fetch = Box::new(|stale| fetch(stale).boxed());
         loop {
-            if let Some((entry, source, age)) = self.fresh(&key, freshness) {
-                return Ok(Answer::Entry { entry, source, age });
-            }
             match self.inner.flights.join(key) {
                 Turn::Lead(lead) => return self.lead(lead, key, freshness, fetch).await,
                 Turn::Wait(landing) => match landing.wait().await {
-                    Some(Landed::Private) => return self.fetch_alone(key, fetch).await,
+                    // Somebody else's fetch was no help: this caller goes for itself.
+                    Some(Landed::Private) => {
+                        return self.answer(fetch_into(&self.inner.replica, key, fetch).await);
+                    }
                     Some(landed) => return self.coalesced(landed),
                     None => {}
                 },
@@ -223,17 +232,13 @@ impl Cache {
         Some((entry, source, age))
     }
 
-    async fn lead<F, Fut>(
+    async fn lead(
         &self,
         lead: Lead<Landed>,
         key: Key,
         freshness: Freshness,
-        fetch: F,
-    ) -> Result<Answer, FetchError>
-    where
-        F: FnOnce(Option<Entry>) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<Fetched, BoxError>> + Send + 'static,
-    {
+        fetch: Fetch,
+    ) -> Result<Answer, FetchError> {
         // Another flight may have landed since the caller looked. Who has joined this one
         // meanwhile looks again: what is fresh enough for us may not be for them.
         if let Some((entry, source, age)) = self.fresh(&key, freshness) {
@@ -252,15 +257,6 @@ impl Cache {
                 Err(FetchError::abandoned())
             }
         }
-    }
-
-    /// Fetches for one caller whom somebody else's fetch could not help.
-    async fn fetch_alone<F, Fut>(&self, key: Key, fetch: F) -> Result<Answer, FetchError>
-    where
-        F: FnOnce(Option<Entry>) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<Fetched, BoxError>> + Send + 'static,
-    {
-        self.answer(fetch_into(&self.inner.replica, key, fetch).await)
     }
 
     /// The answer for one who has waited for somebody else's fetch. That it is stale counts for
@@ -312,11 +308,7 @@ impl Inner {
 }
 
 /// Runs a fetch, keeps what it brings, and counts it.
-async fn fetch_into<F, Fut>(replica: &Replica, key: Key, fetch: F) -> Landed
-where
-    F: FnOnce(Option<Entry>) -> Fut,
-    Fut: Future<Output = Result<Fetched, BoxError>>,
-{
+async fn fetch_into(replica: &Replica, key: Key, fetch: Fetch) -> Landed {
     let stale = replica.get(&key).filter(|entry| !entry.is_tombstone());
     let stamp = replica.stamp(&key);
     let counters = &replica.counters;
