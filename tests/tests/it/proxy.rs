@@ -242,7 +242,7 @@ async fn a_web_page_elsewhere_cannot_use_the_node() {
 }
 
 #[tokio::test]
-async fn a_slow_upload_takes_the_time_it_takes() {
+async fn an_upload_may_come_bit_by_bit_and_by_an_enterprise_servers_path() {
     let github = github().await;
     let node = node(&github).await;
     let origin = node.http().trim_start_matches("http://");

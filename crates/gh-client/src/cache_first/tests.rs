@@ -1,6 +1,7 @@
 //! What clients notice, with a scripted upstream in place of GitHub.
 
 use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
 
 use cache_core::testing::ManualClock;
 use http_body_util::BodyExt;
@@ -9,11 +10,29 @@ use tower::util::BoxCloneSyncService;
 use super::*;
 use crate::fetch::ROOM;
 
+type Stack = CacheFirst<BoxCloneSyncService<Request<Body>, Response<Body>, UpstreamError>>;
+
 type Reply = fn(&Request<Body>) -> Response<Body>;
+
+fn layer(clock: &ManualClock) -> CacheFirstLayer {
+    CacheFirstLayer {
+        cache: Cache::builder().clock(clock.clone()).build(),
+        base: Arc::new(BaseUrl::parse("https://api.github.com").unwrap()),
+        key: PrincipalKey::new([7; 32]),
+        keeping: Keeping {
+            default_ttl: Duration::from_secs(60),
+            stale_for: Duration::from_secs(600),
+            max_entry_bytes: 1000,
+        },
+        room: Arc::new(Semaphore::new(ROOM)),
+        limits: RateLimits::new(),
+        counters: Arc::default(),
+    }
+}
 
 /// A stack over an upstream that answers by a function and keeps what it was asked.
 struct Fixture {
-    service: CacheFirst<BoxCloneSyncService<Request<Body>, Response<Body>, UpstreamError>>,
+    service: Stack,
     asked: Arc<Mutex<Vec<HeaderMap>>>,
     clock: ManualClock,
 }
@@ -30,19 +49,7 @@ impl Fixture {
                 async move { Ok(response) }
             })
         };
-        let layer = CacheFirstLayer {
-            cache: Cache::builder().clock(clock.clone()).build(),
-            base: Arc::new(BaseUrl::parse("https://api.github.com").unwrap()),
-            key: PrincipalKey::new([7; 32]),
-            keeping: Keeping {
-                default_ttl: Duration::from_secs(60),
-                stale_for: Duration::from_secs(600),
-                max_entry_bytes: 1000,
-            },
-            room: Arc::new(Semaphore::new(ROOM)),
-            limits: RateLimits::new(),
-            counters: Arc::default(),
-        };
+        let layer = layer(&clock);
         Self {
             service: layer.layer(BoxCloneSyncService::new(upstream)),
             asked,
@@ -286,4 +293,60 @@ async fn a_refusal_shows_the_limit_that_it_is_about() {
     let response = service.oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::FORBIDDEN);
     assert_eq!(response.headers()["x-ratelimit-reset"], "1700000000");
+}
+
+/// A stack over an upstream that takes a minute, and how many it has worked for at one time.
+fn slow() -> (Stack, Arc<AtomicUsize>) {
+    let busiest = Arc::<AtomicUsize>::default();
+    let room = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
+    let upstream = {
+        let busiest = Arc::clone(&busiest);
+        tower::service_fn(move |_: Request<Body>| {
+            let (busiest, room) = (Arc::clone(&busiest), Arc::clone(&room));
+            async move {
+                // Given back where the work is done, and where nobody waits for it any more.
+                let _working = room.acquire().await.unwrap();
+                let working = Semaphore::MAX_PERMITS - room.available_permits();
+                busiest.fetch_max(working, Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_secs(60)).await;
+                Ok(answer(201, &[], "done"))
+            }
+        })
+    };
+    let layer = layer(&ManualClock::default());
+    (layer.layer(BoxCloneSyncService::new(upstream)), busiest)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_passed_on_has_no_deadline_of_ours() {
+    let (service, _) = slow();
+    let upload = Request::post("/x")
+        .body(Body::full("a large file"))
+        .unwrap();
+    let response = service.oneshot(upload).await.unwrap();
+    assert_eq!(response.status(), StatusCode::CREATED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_github_does_not_answer_ends_in_a_timeout() {
+    let (service, _) = slow();
+    let question = Request::get("/x").body(Body::empty()).unwrap();
+    let error = service.oneshot(question).await.unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_answers_are_read_at_one_time_than_there_is_room_for() {
+    let (service, busiest) = slow();
+    let clients = (0..3 * ROOM).map(|number| {
+        let question = Request::get(format!("/x/{number}"))
+            .body(Body::empty())
+            .unwrap();
+        // Each leaves at once; the question goes on without it.
+        tokio::time::timeout(Duration::from_secs(1), service.clone().oneshot(question))
+    });
+    let left = futures::future::join_all(clients).await;
+    assert!(left.iter().all(Result::is_err));
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!(busiest.load(Ordering::Relaxed), ROOM);
 }
