@@ -59,5 +59,6 @@ pub use sealer::{OpenError, Purpose, SealError, Sealer};
 pub use stats::Stats;
 pub use time::{Clock, MAX_SKEW, MeshTime, SystemClock};
 pub use transport::{
-    Delivery, FrameKind, Inbound, MAX_FRAME, NoTransport, Replier, Transport, TransportError,
+    Delivery, FrameKind, Inbound, MAX_FRAME, Misconduct, NoTransport, Replier, Transport,
+    TransportError,
 };

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::key::Key;
+use crate::transport::Misconduct;
 
 /// Seals what leaves the process, and opens what comes in.
 ///
@@ -15,6 +16,13 @@ pub trait Sealer: Send + Sync + 'static {
 
     /// Opens what was sealed for the same purpose.
     fn open(&self, purpose: Purpose<'_>, sealed: &[u8]) -> Result<Bytes, OpenError>;
+
+    /// What to make of something that did not open. It is judged by what everybody can see of it;
+    /// the answer is for our own counters and for whom we let in, never for who sent it.
+    fn judge(&self, unopened: &[u8]) -> Misconduct {
+        let _ = unopened;
+        Misconduct::Forged
+    }
 }
 
 /// What something is sealed for. What was sealed for one purpose does not open for another, so

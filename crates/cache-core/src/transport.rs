@@ -41,6 +41,13 @@ pub trait Transport: Send + Sync + 'static {
     /// nothing.
     async fn accept(&self) -> Option<Inbound>;
 
+    /// Takes note of what a peer has done that no member in good order does, so that the transport
+    /// can part with it. It is told of each case, and may forget all of them: who reports goes on
+    /// as if the frame had never come.
+    fn report(&self, peer: PeerId, misconduct: Misconduct) {
+        let _ = (peer, misconduct);
+    }
+
     /// Says goodbye to the peers and stops. What is called afterwards fails with
     /// [`TransportError::Closed`].
     async fn close(&self);
@@ -66,6 +73,26 @@ pub struct Inbound {
     pub frame: Bytes,
     /// The way back.
     pub reply: Replier,
+}
+
+/// What a peer has sent that does not [open](crate::Sealer::open), as far as can be told from the
+/// outside.
+///
+/// None of it is proof of malice: a frame carries the name of its secret and its version in clear,
+/// and whoever passes it on can alter both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Misconduct {
+    /// Nothing that was ever sealed: too short, or longer than a frame may be.
+    Malformed,
+    /// Sealed in a version that we do not speak. One side has to be upgraded.
+    OtherVersion,
+    /// Sealed under a secret that we do not have. A member that is ahead of us in a change of
+    /// secrets does this as well, so it is no reason to break with a peer.
+    OtherSecret,
+    /// Names a secret of ours and does not open: forged, altered, or sent as something else than
+    /// it was sealed for. No member in good order sends this.
+    Forged,
 }
 
 /// How a frame was sent.
@@ -233,6 +260,10 @@ impl<T: Transport + ?Sized> Transport for std::sync::Arc<T> {
 
     async fn accept(&self) -> Option<Inbound> {
         (**self).accept().await
+    }
+
+    fn report(&self, peer: PeerId, misconduct: Misconduct) {
+        (**self).report(peer, misconduct);
     }
 
     async fn close(&self) {
