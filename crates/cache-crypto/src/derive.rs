@@ -64,6 +64,8 @@ pub(crate) enum Label {
     Store,
     /// Digests credentials.
     Principals,
+    /// Digests what must be compared without being shown.
+    Digests,
     /// One process's key, out of that of frames or of the store.
     Process,
 }
@@ -77,6 +79,7 @@ impl Label {
             Self::Frames => b"ghmesh v1 frames",
             Self::Store => b"ghmesh v1 store",
             Self::Principals => b"ghmesh v1 principals",
+            Self::Digests => b"ghmesh v1 digests",
             Self::Process => b"ghmesh v1 process",
         }
     }

@@ -3,12 +3,12 @@
 use std::fmt;
 
 use bytes::Bytes;
-use cache_core::{MAX_FRAME, OpenError, Purpose, SealError, Sealer};
+use cache_core::{MAX_FRAME, Misconduct, OpenError, Purpose, SealError, Sealer};
 
 use crate::compress::Packer;
 use crate::derive::{self, DerivedKey, Label};
-use crate::envelope::{HEADER_LEN, MAX_PLAINTEXT, TAG_LEN};
-use crate::process_keys::ProcessKeys;
+use crate::envelope::{HEADER_LEN, Header, MAX_PLAINTEXT, TAG_LEN, VERSION};
+use crate::process_keys::{OpeningKeys, SealingKey};
 use crate::secret::{Fingerprint, NoRandomness, Secret};
 
 #[cfg(test)]
@@ -21,27 +21,25 @@ mod tests;
 /// that are made from one secret are as good as two processes.
 ///
 /// The keys are wiped from memory when it is dropped, except the expanded AES keys inside *ring*,
-/// which offers no way to. `Debug` shows the [`Fingerprint`].
+/// which offers no way to. No key can be compared, so no comparison can take a time that tells
+/// something; tags are compared by *ring*, in constant time. `Debug` and `Display` show
+/// [`Fingerprint`]s.
 pub struct Keyring {
-    fingerprint: Fingerprint,
-    membership: DerivedKey,
-    principals: DerivedKey,
-    frames: ProcessKeys,
-    store: ProcessKeys,
+    current: Keys,
+    frames: SealingKey,
+    store: SealingKey,
     packer: Packer,
 }
 
 impl Keyring {
     /// Derives the keys, and draws the random bits that make this process's own.
     pub fn new(secret: &Secret) -> Result<Self, NoRandomness> {
-        let fingerprint = secret.fingerprint();
-        let derive = |label| derive::expand(secret.root(), label);
+        let current = Keys::new(secret);
+        let own = |opens: &OpeningKeys| SealingKey::new(opens.source(), current.fingerprint);
         Ok(Self {
-            fingerprint,
-            membership: derive(Label::Membership),
-            principals: derive(Label::Principals),
-            frames: ProcessKeys::new(derive(Label::Frames), fingerprint)?,
-            store: ProcessKeys::new(derive(Label::Store), fingerprint)?,
+            frames: own(&current.frames)?,
+            store: own(&current.store)?,
+            current,
             packer: Packer::default(),
         })
     }
@@ -49,25 +47,28 @@ impl Keyring {
     /// Proves membership while a connection is set up. Noise takes it as its prologue: with
     /// another one the handshake fails.
     pub const fn membership(&self) -> &DerivedKey {
-        &self.membership
+        &self.current.membership
     }
 
     /// The key under which credentials are digested. Members reach the same digests; nobody else
     /// can check a guess at a credential against one.
     pub const fn principals(&self) -> &DerivedKey {
-        &self.principals
+        &self.current.principals
+    }
+
+    /// The key under which anything else is digested that has to be compared where it must not be
+    /// read: the names of what a store holds, for one.
+    pub const fn digests(&self) -> &DerivedKey {
+        &self.current.digests
     }
 
     /// What may be shown of the secret.
     pub const fn fingerprint(&self) -> Fingerprint {
-        self.fingerprint
+        self.current.fingerprint
     }
 
-    const fn keys_for(&self, purpose: Purpose<'_>) -> &ProcessKeys {
-        match purpose {
-            Purpose::Request | Purpose::Broadcast | Purpose::Reply { .. } => &self.frames,
-            Purpose::AtRest(_) => &self.store,
-        }
+    fn named(&self, fingerprint: Fingerprint) -> Option<&Keys> {
+        Some(&self.current).filter(|keys| keys.fingerprint == fingerprint)
     }
 }
 
@@ -76,10 +77,15 @@ impl Sealer for Keyring {
         if plaintext.len() > MAX_PLAINTEXT {
             return Err(SealError::TooLarge(plaintext.len()));
         }
-        let mut buffer = Vec::with_capacity(HEADER_LEN + 1 + plaintext.len() + TAG_LEN);
+        let key = match purpose {
+            Purpose::Request | Purpose::Broadcast | Purpose::Reply { .. } => &self.frames,
+            Purpose::AtRest(_) => &self.store,
+        };
+        // The one buffer: what is sealed is packed into it, and encrypted where it lies.
+        let mut buffer = Vec::with_capacity(HEADER_LEN + plaintext.len() + TAG_LEN);
         buffer.resize(HEADER_LEN, 0);
-        self.packer.pack(plaintext, &mut buffer);
-        self.keys_for(purpose).seal(purpose, &mut buffer)?;
+        let form = self.packer.pack(plaintext, &mut buffer);
+        key.seal(purpose, form, &mut buffer)?;
         Ok(buffer.into())
     }
 
@@ -87,13 +93,67 @@ impl Sealer for Keyring {
         if sealed.len() > MAX_FRAME {
             return Err(OpenError);
         }
-        let packed = self.keys_for(purpose).open(purpose, sealed)?;
-        self.packer.unpack(packed)
+        let (header, ciphertext) = Header::parse(sealed).ok_or(OpenError)?;
+        let keys = self.named(header.fingerprint).ok_or(OpenError)?;
+        let packed = keys.opens(purpose).open(purpose, &header, ciphertext)?;
+        self.packer.unpack(header.form, packed)
+    }
+
+    fn judge(&self, unopened: &[u8]) -> Misconduct {
+        if unopened.first().is_some_and(|&version| version != VERSION) {
+            return Misconduct::OtherVersion;
+        }
+        match Header::parse(unopened) {
+            None => Misconduct::Malformed,
+            Some((_, rest)) if rest.len() < TAG_LEN => Misconduct::Malformed,
+            Some(_) if unopened.len() > MAX_FRAME => Misconduct::Malformed,
+            Some((header, _)) if self.named(header.fingerprint).is_none() => {
+                Misconduct::OtherSecret
+            }
+            Some(_) => Misconduct::Forged,
+        }
+    }
+}
+
+impl fmt::Display for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.current.fingerprint.fmt(f)
     }
 }
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Keyring({})", self.fingerprint)
+        write!(f, "Keyring({})", self.current.fingerprint)
+    }
+}
+
+/// What comes from one secret. Nothing in it seals.
+struct Keys {
+    fingerprint: Fingerprint,
+    membership: DerivedKey,
+    principals: DerivedKey,
+    digests: DerivedKey,
+    frames: OpeningKeys,
+    store: OpeningKeys,
+}
+
+impl Keys {
+    fn new(secret: &Secret) -> Self {
+        let derive = |label| derive::expand(secret.root(), label);
+        Self {
+            fingerprint: secret.fingerprint(),
+            membership: derive(Label::Membership),
+            principals: derive(Label::Principals),
+            digests: derive(Label::Digests),
+            frames: OpeningKeys::new(derive(Label::Frames)),
+            store: OpeningKeys::new(derive(Label::Store)),
+        }
+    }
+
+    const fn opens(&self, purpose: Purpose<'_>) -> &OpeningKeys {
+        match purpose {
+            Purpose::Request | Purpose::Broadcast | Purpose::Reply { .. } => &self.frames,
+            Purpose::AtRest(_) => &self.store,
+        }
     }
 }

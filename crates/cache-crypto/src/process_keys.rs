@@ -12,81 +12,113 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 
 use cache_core::{OpenError, Purpose, SealError};
 use ring::aead::LessSafeKey;
 use ring::rand::{SecureRandom, SystemRandom};
 
+use crate::compress::Form;
 use crate::derive::{self, DerivedKey};
 use crate::envelope::{self, HEADER_LEN, Header, Salt};
 use crate::secret::{Fingerprint, NoRandomness};
 
-/// How many other processes' keys are kept, of about 600 bytes each.
+/// How many processes' keys are kept, of about 600 bytes each.
 const MAX_KEPT: usize = 1024;
 
 /// How many times one process seals under one key.
 ///
 /// A process that seals a thousand frames a second gets here after 34 years, so the bound is not
-/// felt; but it keeps the counter from ever coming round.
+/// felt; but it keeps the counter from ever coming round. With frames of 8 KiB it stands for 2⁴⁹
+/// blocks, of which an attacker who could see all of them would learn something with a probability
+/// of about 2⁻³⁰ (NIST SP 800-38D, appendix B and section 8.3).
 const MAX_SEALS: u64 = 1 << 40;
 
-/// Our own sealing key, and those of others.
-pub(crate) struct ProcessKeys {
-    /// All of them are derived from this one.
-    source: DerivedKey,
+/// The key under which this process seals, and nobody else.
+pub(crate) struct SealingKey {
     fingerprint: Fingerprint,
     salt: Salt,
-    own: LessSafeKey,
+    key: LessSafeKey,
     next: AtomicU64,
-    others: RwLock<HashMap<Salt, Arc<LessSafeKey>>>,
 }
 
-impl ProcessKeys {
-    pub(crate) fn new(source: DerivedKey, fingerprint: Fingerprint) -> Result<Self, NoRandomness> {
+impl SealingKey {
+    /// Draws a salt, and derives from `source` the key that goes with it.
+    pub(crate) fn new(source: &DerivedKey, fingerprint: Fingerprint) -> Result<Self, NoRandomness> {
         let mut salt = [0; 16];
         SystemRandom::new()
             .fill(&mut salt)
             .map_err(|_| NoRandomness)?;
         Ok(Self {
-            own: derive::expand_aead(&source, &salt),
-            source,
             fingerprint,
             salt,
+            key: derive::expand_aead(source, &salt),
             next: AtomicU64::new(0),
-            others: RwLock::default(),
         })
     }
 
     /// Seals `buffer`, in which the first [`HEADER_LEN`] bytes are room for the header.
-    pub(crate) fn seal(&self, purpose: Purpose<'_>, buffer: &mut Vec<u8>) -> Result<(), SealError> {
+    pub(crate) fn seal(
+        &self,
+        purpose: Purpose<'_>,
+        form: Form,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
         let header = Header {
+            form,
             fingerprint: self.fingerprint,
             salt: self.salt,
             counter: self.next_counter()?,
         };
         buffer[..HEADER_LEN].copy_from_slice(&header.to_bytes());
         let bound = header.associated_data(purpose);
-        envelope::seal_in_place(&self.own, header.nonce(), bound, buffer, HEADER_LEN)
+        envelope::seal_in_place(&self.key, header.nonce(), bound, buffer, HEADER_LEN)
             .map_err(|_| SealError::TooLarge(buffer.len()))
     }
 
-    /// What was sealed for the same purpose.
-    pub(crate) fn open(&self, purpose: Purpose<'_>, sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
-        let (header, ciphertext) = Header::parse(sealed).ok_or(OpenError)?;
-        if header.fingerprint != self.fingerprint {
-            return Err(OpenError);
+    /// A number that was not given out before; none once all have been, for ever.
+    fn next_counter(&self) -> Result<u64, SealError> {
+        self.next
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
+                (next < MAX_SEALS).then_some(next + 1)
+            })
+            .map_err(|_| SealError::Exhausted)
+    }
+}
+
+/// The keys to open what any process has sealed, derived as their salts come in.
+pub(crate) struct OpeningKeys {
+    /// All of them are derived from this one.
+    source: DerivedKey,
+    kept: RwLock<HashMap<Salt, LessSafeKey>>,
+}
+
+impl OpeningKeys {
+    pub(crate) fn new(source: DerivedKey) -> Self {
+        Self {
+            source,
+            kept: RwLock::default(),
         }
+    }
+
+    /// The key that all others are derived from.
+    pub(crate) const fn source(&self) -> &DerivedKey {
+        &self.source
+    }
+
+    /// The plaintext of what was sealed for the same purpose, in the form that the header names.
+    pub(crate) fn open(
+        &self,
+        purpose: Purpose<'_>,
+        header: &Header,
+        ciphertext: &[u8],
+    ) -> Result<Vec<u8>, OpenError> {
         let open = |key: &LessSafeKey| {
             let bound = header.associated_data(purpose);
             envelope::open(key, header.nonce(), bound, ciphertext).map_err(|_| OpenError)
         };
-
-        if header.salt == self.salt {
-            return open(&self.own);
-        }
-        if let Some(key) = self.kept(&header.salt) {
-            return open(&key);
+        if let Some(opened) = self.with_kept(&header.salt, open) {
+            return opened;
         }
         let key = derive::expand_aead(&self.source, &header.salt);
         let opened = open(&key)?;
@@ -95,27 +127,20 @@ impl ProcessKeys {
         Ok(opened)
     }
 
-    fn next_counter(&self) -> Result<u64, SealError> {
-        self.next
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
-                (next < MAX_SEALS).then_some(next + 1)
-            })
-            .map_err(|_| SealError::Exhausted)
-    }
-
-    fn kept(&self, salt: &Salt) -> Option<Arc<LessSafeKey>> {
-        let others = self.others.read().unwrap_or_else(PoisonError::into_inner);
-        others.get(salt).cloned()
+    /// What comes of `work` with a kept key. A process that is new to us waits for it to end.
+    fn with_kept<T>(&self, salt: &Salt, work: impl FnOnce(&LessSafeKey) -> T) -> Option<T> {
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        kept.get(salt).map(work)
     }
 
     /// At the bound all are forgotten. To derive one again takes about a microsecond, so a fleet
     /// that is larger than the table hardly notices.
     fn keep(&self, salt: Salt, key: LessSafeKey) {
-        let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
-        if others.len() >= MAX_KEPT {
-            others.clear();
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MAX_KEPT {
+            kept.clear();
         }
-        others.insert(salt, Arc::new(key));
+        kept.insert(salt, key);
     }
 }
 

@@ -19,7 +19,7 @@ pub use kind::SecretKind;
 /// What all members of a fleet know, and nobody else.
 ///
 /// Whoever knows it can read and write everything that the fleet shares. Its text and its root key
-/// are wiped from memory when it is dropped. `Debug` shows the kind and the [`Fingerprint`].
+/// are wiped from memory when it is dropped. `Display` shows the [`Fingerprint`], `Debug` the kind, too.
 ///
 /// ```
 /// use cache_crypto::{Secret, SecretKind};
@@ -113,12 +113,22 @@ impl Secret {
     /// What may be shown of it.
     pub fn fingerprint(&self) -> Fingerprint {
         let key = derive::expand(&self.root, Label::Fingerprint);
-        let [a, b, c, d, ..] = *key.as_bytes();
-        Fingerprint([a, b, c, d])
+        let mut fingerprint = Fingerprint([0; Fingerprint::LEN]);
+        fingerprint
+            .0
+            .copy_from_slice(&key.as_bytes()[..Fingerprint::LEN]);
+        fingerprint
     }
 
     pub(crate) const fn root(&self) -> &DerivedKey {
         &self.root
+    }
+}
+
+/// Shows the [`Fingerprint`]. The secret itself is shown by [`expose`](Secret::expose) alone.
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fingerprint().fmt(f)
     }
 }
 
@@ -134,21 +144,23 @@ impl fmt::Debug for Secret {
 /// It is derived under a label of its own and says nothing about any key. It does let somebody
 /// check a guess at the secret, as each envelope does; that is why passphrases are stretched.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Fingerprint([u8; 4]);
+pub struct Fingerprint([u8; Self::LEN]);
 
 impl Fingerprint {
-    pub(crate) const fn from_bytes(bytes: [u8; 4]) -> Self {
+    pub(crate) const LEN: usize = 6;
+
+    pub(crate) const fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
         Self(bytes)
     }
 
-    pub(crate) const fn as_bytes(&self) -> &[u8; 4] {
+    pub(crate) const fn as_bytes(&self) -> &[u8; Self::LEN] {
         &self.0
     }
 }
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.pad(&hex::encode(self.0))
     }
 }
 

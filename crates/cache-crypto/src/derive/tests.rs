@@ -66,6 +66,7 @@ fn every_label_gives_another_key() {
         Label::Frames,
         Label::Store,
         Label::Principals,
+        Label::Digests,
         Label::Process,
     ]
     .map(|label| *expand(&root, label).as_bytes());

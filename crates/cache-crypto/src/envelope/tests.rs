@@ -96,7 +96,8 @@ fn opening_gives_the_published_plaintexts() {
 
 fn header() -> Header {
     Header {
-        fingerprint: Fingerprint::from_bytes([1, 2, 3, 4]),
+        form: Form::Zstd,
+        fingerprint: Fingerprint::from_bytes([1, 2, 3, 4, 5, 6]),
         salt: [5; 16],
         counter: 0x0102_0304_0506_0708,
     }

@@ -17,7 +17,7 @@ fn keyring() -> Keyring {
 #[test]
 fn a_random_secret_derives_the_known_keys() {
     let keyring = keyring();
-    assert_eq!(keyring.fingerprint().to_string(), "8004fa7d");
+    assert_eq!(keyring.fingerprint().to_string(), "8004fa7d5a89");
     assert_eq!(
         hex::encode(keyring.membership().as_bytes()),
         "f95448f0f7dd533dd655987f6c17e20abf6819ad0e1df187b6ec40c819199f30"
@@ -25,6 +25,10 @@ fn a_random_secret_derives_the_known_keys() {
     assert_eq!(
         hex::encode(keyring.principals().as_bytes()),
         "3e0cc1e357557e983b599e4c0db3df1f6de0343c220d6b6d2ad10210e60596db"
+    );
+    assert_eq!(
+        hex::encode(keyring.digests().as_bytes()),
+        "b05db11d6e00815a8b8ca249f5048a62f9b6ccbeecc77dd26d0d52754f2aba03"
     );
 }
 
@@ -40,13 +44,13 @@ fn a_passphrase_derives_the_known_key() {
 #[test]
 fn a_known_request_and_its_reply_open() {
     let request = hex::decode(
-        "018004fa7d000102030405060708090a0b0c0d0e0f0000000000000007\
-         fd27632cbdc83c4ecb09c9b6ae349632eca694dc1683e1fc8b9d",
+        "01008004fa7d5a89000102030405060708090a0b0c0d0e0f0000000000000007\
+         ba257258b2923a58dc79bb075c08278dd067d1e480f6f9faec",
     )
     .unwrap();
     let reply = hex::decode(
-        "018004fa7d000102030405060708090a0b0c0d0e0f0000000000000007\
-         fd0f450cf2842849065a7b822a44914e1ad7a22a31ea1209",
+        "01008004fa7d5a89000102030405060708090a0b0c0d0e0f0000000000000008\
+         1ed885e574a78150c439a500d0f33114fefda32800f150",
     )
     .unwrap();
     let keyring = keyring();
@@ -68,11 +72,30 @@ fn entries_at_rest_have_a_key_that_no_frame_has() {
     let entry = Key::public(["GET", "/user"]);
     let purpose = Purpose::AtRest(&entry);
     let sealed = keyring.seal(purpose, b"octocat").unwrap();
-    assert!(keyring.store.open(purpose, &sealed).is_ok());
-    assert!(keyring.frames.open(purpose, &sealed).is_err());
+    let (header, rest) = Header::parse(&sealed).unwrap();
+    let keys = &keyring.current;
+    assert!(keys.store.open(purpose, &header, rest).is_ok());
+    assert!(keys.frames.open(purpose, &header, rest).is_err());
 }
 
 #[test]
-fn debug_shows_the_fingerprint_only() {
-    assert_eq!(format!("{:?}", keyring()), "Keyring(8004fa7d)");
+fn nothing_shows_more_than_fingerprints() {
+    let keyring = keyring();
+    assert_eq!(keyring.to_string(), "8004fa7d5a89");
+    assert_eq!(format!("{keyring:?}"), "Keyring(8004fa7d5a89)");
+}
+
+#[test]
+fn what_holds_keys_wipes_them_when_it_is_dropped() {
+    fn wiped<T: zeroize::ZeroizeOnDrop>(_: &T) {}
+
+    // What does not wipe itself does not compile here. The rest of a keyring is ring's.
+    let keyring = keyring();
+    wiped(&keyring.current.membership);
+    wiped(&keyring.current.principals);
+    wiped(&keyring.current.digests);
+    wiped(keyring.current.frames.source());
+    wiped(keyring.current.store.source());
+    let secret = Secret::generate().unwrap();
+    wiped(secret.root());
 }

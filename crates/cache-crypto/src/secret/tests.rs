@@ -73,10 +73,11 @@ fn generated_secrets_parse_and_differ() {
 #[test]
 fn debug_shows_the_fingerprint_and_not_the_secret() {
     let secret = Secret::parse(FLEET).unwrap();
-    assert_eq!(format!("{secret:?}"), "Secret(Fleet, 8004fa7d)");
+    assert_eq!(format!("{secret:?}"), "Secret(Fleet, 8004fa7d5a89)");
+    assert_eq!(secret.to_string(), "8004fa7d5a89");
     assert_eq!(
         format!("{:?}", secret.fingerprint()),
-        "Fingerprint(8004fa7d)"
+        "Fingerprint(8004fa7d5a89)"
     );
 }
 
