@@ -1,6 +1,6 @@
 //! The keys of one fleet, and sealing with them.
 
-use std::fmt;
+use std::{fmt, iter};
 
 use bytes::Bytes;
 use cache_core::{MAX_FRAME, Misconduct, OpenError, Purpose, SealError, Sealer};
@@ -14,7 +14,8 @@ use crate::secret::{Fingerprint, NoRandomness, Secret};
 #[cfg(test)]
 mod tests;
 
-/// All keys that come from one [`Secret`], each for one use.
+/// All keys that come from one [`Secret`], each for one use; and, while secrets are changed, what
+/// it takes to open what is sealed under [another](Self::with_previous).
 ///
 /// It seals frames under one key and what is kept on disk under another. It is not `Clone`,
 /// because a copy would use the same nonces again: share it in an [`Arc`](std::sync::Arc). Two
@@ -26,6 +27,7 @@ mod tests;
 /// [`Fingerprint`]s.
 pub struct Keyring {
     current: Keys,
+    previous: Option<Keys>,
     frames: SealingKey,
     store: SealingKey,
     packer: Packer,
@@ -40,8 +42,20 @@ impl Keyring {
             frames: own(&current.frames)?,
             store: own(&current.store)?,
             current,
+            previous: None,
             packer: Packer::default(),
         })
+    }
+
+    /// Opens what is sealed under `secret`, too; nothing is ever sealed under it.
+    ///
+    /// It is the secret that is going, or the one that is coming: see [rotation](crate#rotation).
+    /// The secret that the keyring was made from already changes nothing.
+    #[must_use]
+    pub fn with_previous(mut self, secret: &Secret) -> Self {
+        let previous = Keys::new(secret);
+        self.previous = (previous.fingerprint != self.current.fingerprint).then_some(previous);
+        self
     }
 
     /// Proves membership while a connection is set up. Noise takes it as its prologue: with
@@ -50,8 +64,16 @@ impl Keyring {
         &self.current.membership
     }
 
+    /// Proves membership to those who have only the [previous](Self::with_previous) secret.
+    pub fn previous_membership(&self) -> Option<&DerivedKey> {
+        self.previous.as_ref().map(|keys| &keys.membership)
+    }
+
     /// The key under which credentials are digested. Members reach the same digests; nobody else
     /// can check a guess at a credential against one.
+    ///
+    /// It comes from the current secret alone, so that a credential is one principal on one node.
+    /// [Rotation](crate#rotation) tells what that costs.
     pub const fn principals(&self) -> &DerivedKey {
         &self.current.principals
     }
@@ -67,8 +89,13 @@ impl Keyring {
         self.current.fingerprint
     }
 
+    /// The keys of the secret of ours that has this name.
+    ///
+    /// Whoever made two secrets of one name has tried 2⁴⁷ of them, and wins a fleet that does not
+    /// open what is sealed under the previous one.
     fn named(&self, fingerprint: Fingerprint) -> Option<&Keys> {
-        Some(&self.current).filter(|keys| keys.fingerprint == fingerprint)
+        let mut all = iter::once(&self.current).chain(&self.previous);
+        all.find(|keys| keys.fingerprint == fingerprint)
     }
 }
 
@@ -123,7 +150,11 @@ impl fmt::Display for Keyring {
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Keyring({})", self.current.fingerprint)
+        write!(f, "Keyring({}", self.current.fingerprint)?;
+        if let Some(previous) = &self.previous {
+            write!(f, ", previous {}", previous.fingerprint)?;
+        }
+        f.write_str(")")
     }
 }
 

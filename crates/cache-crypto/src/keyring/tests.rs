@@ -80,9 +80,16 @@ fn entries_at_rest_have_a_key_that_no_frame_has() {
 
 #[test]
 fn nothing_shows_more_than_fingerprints() {
+    let previous = Secret::parse(&"b2".repeat(32)).unwrap();
+    let named = previous.fingerprint();
     let keyring = keyring();
     assert_eq!(keyring.to_string(), "8004fa7d5a89");
     assert_eq!(format!("{keyring:?}"), "Keyring(8004fa7d5a89)");
+    let keyring = keyring.with_previous(&previous);
+    assert_eq!(
+        format!("{keyring:?}"),
+        format!("Keyring(8004fa7d5a89, previous {named})")
+    );
 }
 
 #[test]
@@ -98,4 +105,91 @@ fn what_holds_keys_wipes_them_when_it_is_dropped() {
     wiped(keyring.current.store.source());
     let secret = Secret::generate().unwrap();
     wiped(secret.root());
+}
+
+#[test]
+fn what_is_sealed_under_the_previous_secret_opens_and_nothing_is_sealed_under_it() {
+    let secrets = ["a1", "b2"].map(|byte| Secret::parse(&byte.repeat(32)).unwrap());
+    let [old, new] = secrets.each_ref().map(|s| Keyring::new(s).unwrap());
+    let both = Keyring::new(&secrets[1])
+        .unwrap()
+        .with_previous(&secrets[0]);
+    let entry = Key::public(["GET", "/user"]);
+    let asked = old.seal(Purpose::Request, b"question").unwrap();
+    for purpose in [
+        Purpose::Request,
+        Purpose::Broadcast,
+        Purpose::Reply { to: &asked },
+        Purpose::AtRest(&entry),
+    ] {
+        for known in [&old, &new, &both] {
+            let sealed = known.seal(purpose, b"octocat").unwrap();
+            assert_eq!(both.open(purpose, &sealed).unwrap(), "octocat");
+        }
+        let sealed = both.seal(purpose, b"octocat").unwrap();
+        assert!(new.open(purpose, &sealed).is_ok());
+        assert_eq!(old.open(purpose, &sealed), Err(OpenError));
+    }
+}
+
+#[test]
+fn a_previous_secret_changes_no_key_but_adds_its_membership() {
+    let [old, new] = ["a1", "b2"].map(|byte| Secret::parse(&byte.repeat(32)).unwrap());
+    let bytes = |key: &DerivedKey| *key.as_bytes();
+    let before = Keyring::new(&new).unwrap();
+    assert!(before.previous_membership().is_none());
+    let both = Keyring::new(&new).unwrap().with_previous(&old);
+    assert_eq!(both.fingerprint(), before.fingerprint());
+    assert_eq!(bytes(both.membership()), bytes(before.membership()));
+    assert_eq!(bytes(both.principals()), bytes(before.principals()));
+    assert_eq!(bytes(both.digests()), bytes(before.digests()));
+    assert_eq!(
+        bytes(both.previous_membership().unwrap()),
+        bytes(Keyring::new(&old).unwrap().membership())
+    );
+}
+
+#[test]
+fn the_current_secret_as_the_previous_one_changes_nothing() {
+    let secret = Secret::parse(FLEET).unwrap();
+    assert!(
+        keyring()
+            .with_previous(&secret)
+            .previous_membership()
+            .is_none()
+    );
+}
+
+#[test]
+fn what_does_not_open_is_judged_by_what_can_be_seen_of_it() {
+    let ours = keyring();
+    let other = Secret::parse(&"b2".repeat(32)).unwrap();
+    let theirs = Keyring::new(&other).unwrap();
+    let sealed = ours.seal(Purpose::Request, b"question").unwrap();
+    let foreign = theirs.seal(Purpose::Request, b"question").unwrap();
+    let with_byte = |at: usize, byte: u8| {
+        let mut altered = sealed.to_vec();
+        altered[at] = byte;
+        altered
+    };
+
+    assert_eq!(ours.judge(&foreign), Misconduct::OtherSecret);
+    assert_eq!(
+        keyring().with_previous(&other).judge(&foreign),
+        Misconduct::Forged
+    );
+    assert_eq!(ours.judge(&sealed), Misconduct::Forged);
+    assert_eq!(ours.judge(&with_byte(40, 0)), Misconduct::Forged);
+    assert_eq!(
+        ours.judge(&with_byte(0, VERSION + 1)),
+        Misconduct::OtherVersion
+    );
+    assert_eq!(ours.judge(&with_byte(1, 7)), Misconduct::Malformed);
+    assert_eq!(
+        ours.judge(&sealed[..HEADER_LEN + TAG_LEN - 1]),
+        Misconduct::Malformed
+    );
+    assert_eq!(ours.judge(&[]), Misconduct::Malformed);
+    let endless = [&sealed[..], &vec![0; MAX_FRAME]].concat();
+    assert_eq!(ours.judge(&endless), Misconduct::Malformed);
 }

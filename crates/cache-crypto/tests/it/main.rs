@@ -4,5 +4,6 @@
     reason = "a test whose setting cannot be built has failed"
 )]
 
+mod rotation;
 mod sealed;
 mod sealing;
