@@ -65,5 +65,5 @@ mod secret;
 
 pub use derive::DerivedKey;
 pub use keyring::Keyring;
-pub use sealed::Sealed;
+pub use sealed::{Sealed, Unopened};
 pub use secret::{Fingerprint, NoRandomness, Secret, SecretError, SecretFileError, SecretKind};

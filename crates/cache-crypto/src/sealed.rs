@@ -6,19 +6,22 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cache_core::{
-    Delivery, FrameKind, Inbound, PeerId, PeerInfo, Purpose, Sealer, Transport, TransportError,
+    Delivery, FrameKind, Inbound, Misconduct, PeerId, PeerInfo, Purpose, Sealer, Transport,
+    TransportError,
 };
 
 mod unopened;
 
-use unopened::Unopened;
+use unopened::Record;
+pub use unopened::Unopened;
 
 /// Seals everything that goes out through a transport, and lets in only what opens.
 ///
 /// A request is sealed as a request and its reply opened as the reply to exactly this one; a
-/// broadcast is sealed once for everybody. What comes in and does not open is dropped and
-/// [counted](Self::unopened); the peer that sent it sees [`TransportError::Declined`], and nothing
-/// above this point ever sees the frame.
+/// broadcast is sealed once for everybody. What comes in and does not open is dropped,
+/// [counted](Self::unopened) and [reported](Transport::report) to the transport, which may part
+/// with the peer; the peer sees [`TransportError::Declined`], and nothing above this point ever
+/// sees the frame.
 ///
 /// Sealing and opening are done in the caller's task: a frame that comes in is opened by who calls
 /// [`accept`](Transport::accept), a reply is sealed by who sends it. So the transport's own tasks
@@ -26,7 +29,7 @@ use unopened::Unopened;
 pub struct Sealed<T> {
     transport: T,
     sealer: Arc<dyn Sealer>,
-    unopened: Unopened,
+    unopened: Record,
 }
 
 impl<T: Transport> Sealed<T> {
@@ -35,13 +38,20 @@ impl<T: Transport> Sealed<T> {
         Self {
             transport,
             sealer,
-            unopened: Unopened::default(),
+            unopened: Record::default(),
         }
     }
 
     /// How many frames and replies have come in that did not open.
-    pub fn unopened(&self) -> u64 {
-        self.unopened.total()
+    pub fn unopened(&self) -> Unopened {
+        self.unopened.counts()
+    }
+
+    /// Takes note that something from a peer does not open.
+    fn refuse(&self, from: PeerId, unopened: &[u8]) {
+        let misconduct = self.sealer.judge(unopened);
+        self.unopened.count(from, misconduct);
+        self.transport.report(from, misconduct);
     }
 
     fn open(&self, inbound: Inbound) -> Option<Inbound> {
@@ -50,7 +60,7 @@ impl<T: Transport> Sealed<T> {
             FrameKind::Broadcast => Purpose::Broadcast,
         };
         let Ok(frame) = self.sealer.open(purpose, &inbound.frame) else {
-            self.unopened.count(inbound.from);
+            self.refuse(inbound.from, &inbound.frame);
             return None;
         };
         let sealer = Arc::clone(&self.sealer);
@@ -91,7 +101,7 @@ impl<T: Transport> Transport for Sealed<T> {
         self.sealer
             .open(Purpose::Reply { to: &asked }, &reply)
             .map_err(|_| {
-                self.unopened.count(to);
+                self.refuse(to, &reply);
                 TransportError::Unopened
             })
     }
@@ -112,6 +122,10 @@ impl<T: Transport> Transport for Sealed<T> {
         }
     }
 
+    fn report(&self, peer: PeerId, misconduct: Misconduct) {
+        self.transport.report(peer, misconduct);
+    }
+
     async fn close(&self) {
         self.transport.close().await;
     }
@@ -121,7 +135,7 @@ impl<T: fmt::Debug> fmt::Debug for Sealed<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sealed")
             .field("transport", &self.transport)
-            .field("unopened", &self.unopened.total())
+            .field("unopened", &self.unopened.counts().total())
             .finish_non_exhaustive()
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cache_core::{
-    Delivery, Direction, FrameKind, Inbound, NoTransport, PeerId, PeerInfo, Replier, Transport,
-    TransportError,
+    Delivery, Direction, FrameKind, Inbound, Misconduct, NoTransport, PeerId, PeerInfo, Replier,
+    Transport, TransportError,
 };
 use cache_crypto::{Keyring, Sealed, Secret};
 use tokio::sync::{Mutex, mpsc};
@@ -17,6 +17,7 @@ struct Wire {
     there: PeerId,
     out: mpsc::Sender<Inbound>,
     into: Mutex<mpsc::Receiver<Inbound>>,
+    reported: std::sync::Mutex<Vec<(PeerId, Misconduct)>>,
 }
 
 fn wire() -> (Arc<Wire>, Arc<Wire>) {
@@ -29,6 +30,7 @@ fn wire() -> (Arc<Wire>, Arc<Wire>) {
             there,
             out,
             into: Mutex::new(into),
+            reported: std::sync::Mutex::default(),
         })
     };
     (
@@ -80,6 +82,10 @@ impl Transport for Wire {
         self.into.lock().await.recv().await
     }
 
+    fn report(&self, peer: PeerId, misconduct: Misconduct) {
+        self.reported.lock().unwrap().push((peer, misconduct));
+    }
+
     async fn close(&self) {
         self.into.lock().await.close();
     }
@@ -118,7 +124,7 @@ async fn a_request_and_its_reply_pass_between_members() {
     );
     assert_eq!(reply.unwrap(), "QUESTION");
     assert_eq!(seen, (FrameKind::Request, Bytes::from("question")));
-    assert_eq!((left.unopened(), right.unopened()), (0, 0));
+    assert_eq!((left.unopened().total(), right.unopened().total()), (0, 0));
 }
 
 #[tokio::test]
@@ -157,12 +163,12 @@ async fn nothing_goes_over_the_wire_unsealed() {
 }
 
 #[tokio::test]
-async fn a_frame_that_does_not_open_is_declined_counted_and_never_seen() {
-    let (left, right) = wire();
-    let peer = left.there;
+async fn a_frame_that_does_not_open_is_declined_counted_reported_and_never_seen() {
+    let (left, wire) = wire();
+    let (here, peer) = (left.here, left.there);
     let stranger = sealed(Arc::clone(&left), "b2");
     let member = sealed(left, "a1");
-    let right = sealed(right, "a1");
+    let right = sealed(Arc::clone(&wire), "a1");
 
     // `accept` returns only once, with the frame that opens.
     let (refused, reply, seen) = tokio::join!(
@@ -174,7 +180,10 @@ async fn a_frame_that_does_not_open_is_declined_counted_and_never_seen() {
     assert_eq!(refused, Err(TransportError::Declined));
     assert_eq!(reply.unwrap(), "QUESTION");
     assert_eq!(seen.1, "question");
-    assert_eq!(right.unopened(), 1);
+    assert_eq!(right.unopened().other_secret, 1);
+    assert_eq!(right.unopened().total(), 1);
+    let reported = wire.reported.lock().unwrap();
+    assert_eq!(*reported, [(here, Misconduct::OtherSecret)]);
 }
 
 #[tokio::test]
@@ -190,7 +199,7 @@ async fn a_request_is_not_taken_for_a_broadcast() {
         refused = replayed => assert_eq!(refused, Err(TransportError::Declined)),
         _ = accepting => panic!("the replayed frame was accepted"),
     }
-    assert_eq!(right.unopened(), 1);
+    assert_eq!(right.unopened().forged, 1);
 }
 
 #[tokio::test]
@@ -210,7 +219,9 @@ async fn a_reply_that_is_replayed_for_another_request_is_refused() {
         right.accept().await.unwrap().reply.send(kept);
     });
     assert_eq!(reply, Err(TransportError::Unopened));
-    assert_eq!(asking.unopened(), 1);
+    assert_eq!(asking.unopened().forged, 1);
+    let reported = left.reported.lock().unwrap();
+    assert_eq!(*reported, [(peer, Misconduct::Forged)]);
 }
 
 #[tokio::test]

@@ -2,22 +2,46 @@
 
 use super::*;
 
+fn peer(name: &[u8]) -> PeerId {
+    PeerId::from_bytes(name).unwrap()
+}
+
 #[test]
 fn everything_is_counted_and_few_peers_are_remembered() {
-    let unopened = Unopened::default();
+    let record = Record::default();
     let peers = 2 * MAX_PEERS as u64 + 1;
-    for peer in 0..peers {
-        unopened.count(PeerId::from_bytes(&peer.to_be_bytes()).unwrap());
-        assert!(unopened.by_peer.lock().unwrap().len() <= MAX_PEERS);
+    for name in 0..peers {
+        record.count(peer(&name.to_be_bytes()), Misconduct::Forged);
+        assert!(record.lock().by_peer.len() <= MAX_PEERS);
     }
-    assert_eq!(unopened.total(), peers);
+    assert_eq!(record.counts().total(), peers);
 }
 
 #[test]
 fn a_peer_is_counted_by_itself() {
-    let unopened = Unopened::default();
-    let [one, other] = [b"a", b"b"].map(|name| PeerId::from_bytes(name).unwrap());
-    assert_eq!(unopened.count_of(one), 1);
-    assert_eq!(unopened.count_of(one), 2);
-    assert_eq!(unopened.count_of(other), 1);
+    let mut counts = Counts::default();
+    let [one, other] = [b"a", b"b"].map(|name| peer(name));
+    assert_eq!(counts.add(one, Misconduct::Forged), 1);
+    assert_eq!(counts.add(one, Misconduct::OtherSecret), 2);
+    assert_eq!(counts.add(other, Misconduct::Forged), 1);
+}
+
+#[test]
+fn each_reason_has_a_counter() {
+    let record = Record::default();
+    for misconduct in [
+        Misconduct::Malformed,
+        Misconduct::OtherVersion,
+        Misconduct::OtherSecret,
+        Misconduct::Forged,
+    ] {
+        record.count(peer(b"a"), misconduct);
+    }
+    let one_of_each = Unopened {
+        malformed: 1,
+        other_version: 1,
+        other_secret: 1,
+        forged: 1,
+    };
+    assert_eq!(record.counts(), one_of_each);
 }
