@@ -16,6 +16,7 @@ use libp2p::{
 
 use crate::codec::{self, FrameCodec};
 use crate::config::Limits;
+use crate::handshake::Handshake;
 use crate::membership::Membership;
 
 /// What we tell others that we speak. It changes when two sides no longer understand each other.
@@ -50,10 +51,10 @@ pub(crate) struct Behaviour {
 /// A swarm that speaks it, over TCP with Noise and yamux, to members only.
 pub(crate) fn swarm(
     keypair: &Keypair,
-    membership: &Membership,
+    memberships: impl IntoIterator<Item = Membership>,
     limits: &Limits,
 ) -> Result<Swarm<Behaviour>, noise::Error> {
-    let noise = noise::Config::new(keypair)?.with_prologue(membership.prologue());
+    let handshake = Handshake::new(noise::Config::new(keypair)?, memberships);
     let in_flight = limits.in_flight();
     let config = swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(IDLE_TIMEOUT)
@@ -65,7 +66,7 @@ pub(crate) fn swarm(
         // one round trip instead of two.
         .with_substream_upgrade_protocol_override(Version::V1Lazy);
     Ok(Swarm::new(
-        transport(&noise),
+        transport(&handshake),
         behaviour(keypair, limits),
         keypair.public().to_peer_id(),
         config,
@@ -74,11 +75,11 @@ pub(crate) fn swarm(
 
 /// TCP with names resolved, Noise and yamux, as `SwarmBuilder` would make it. That gives up where
 /// the resolver has no configuration; most fleets need no names.
-fn transport(noise: &noise::Config) -> Boxed<(PeerId, StreamMuxerBox)> {
+fn transport(handshake: &Handshake) -> Boxed<(PeerId, StreamMuxerBox)> {
     let members_only = || {
         tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
             .upgrade(Version::V1Lazy)
-            .authenticate(noise.clone())
+            .authenticate(handshake.clone())
             .multiplex(yamux::Config::default())
             .timeout(CONNECT_TIMEOUT)
     };

@@ -14,6 +14,9 @@ use crate::membership::Membership;
 pub struct Config {
     /// What makes a peer one of ours.
     pub membership: Membership,
+    /// What else makes a peer one of ours, while the fleet changes its secret: two hosts connect
+    /// where they have one membership in common.
+    pub previous_membership: Option<Membership>,
     /// Who we are to the others; a new name for each process unless it is set.
     pub identity: Identity,
     /// Where to listen: `/ip4/…/tcp/…` and `/ip6/…/tcp/…`. Port 0 takes any free one. Empty means
@@ -35,6 +38,7 @@ impl Config {
     pub fn new(membership: impl Into<Membership>) -> Self {
         Self {
             membership: membership.into(),
+            previous_membership: None,
             identity: Identity::ephemeral(),
             listen: Vec::new(),
             bootstrap: Vec::new(),

@@ -33,6 +33,7 @@ mod bootstrap;
 mod codec;
 mod config;
 mod error;
+mod handshake;
 mod identity;
 mod inbound;
 mod listen;

@@ -18,6 +18,14 @@ impl Membership {
         Self(key)
     }
 
+    /// What is told in clear before the handshake, so that two who have more than one find the one
+    /// that they share. It says nothing of the key, but lets a guess at it be checked.
+    pub(crate) fn name(&self) -> String {
+        let digest = blake3::derive_key("ghmesh 2026 name of a membership v1", &self.0);
+        let [a, b, c, d, ..] = digest;
+        format!("{:08x}", u32::from_be_bytes([a, b, c, d]))
+    }
+
     /// The bytes for [`libp2p::noise::Config::with_prologue`].
     pub(crate) fn prologue(&self) -> Vec<u8> {
         self.0.to_vec()

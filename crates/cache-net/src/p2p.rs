@@ -1,10 +1,9 @@
 //! The transport as the cache above sees it.
 
-use std::fmt;
 use std::future::Future;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io, iter};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -66,7 +65,8 @@ impl P2p {
             Instant::now(),
         )?;
         let keypair = config.identity.into_keypair();
-        let mut swarm = behaviour::swarm(&keypair, &config.membership, &limits)?;
+        let memberships = iter::once(config.membership).chain(config.previous_membership);
+        let mut swarm = behaviour::swarm(&keypair, memberships, &limits)?;
         for address in config.external {
             swarm.add_external_address(address);
         }

@@ -5,4 +5,5 @@ mod finding;
 mod fleet;
 mod log;
 mod request;
+mod rotation;
 mod strangers;
