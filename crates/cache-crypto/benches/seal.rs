@@ -4,6 +4,10 @@
 //! it seals or opens a value of its own, as every frame is one. `keyring` is ours, on bytes that do
 //! not compress, so that it shows the seal and nothing else. The group `JSON` is what a frame costs
 //! with compression, beside zstd and ring without anything around them.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a benchmark whose setting cannot be built has failed"
+)]
 
 use std::hint::black_box;
 

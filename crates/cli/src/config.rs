@@ -14,7 +14,7 @@ use tokio::process::Command;
 use tokio::time;
 
 use crate::env::Env;
-use crate::settings::{SHARED_SECRET, Settings};
+use crate::settings::{PREVIOUS_SECRET, SHARED_SECRET, Settings};
 
 const DEFAULT_PORT: u16 = 8417;
 const DEFAULT_P2P_PORT: u16 = 9100;
@@ -51,7 +51,15 @@ pub(crate) struct UnixSocket {
 /// Whether this node has peers.
 pub(crate) enum Sharing {
     Off,
-    On { secret: Secret, net: Net },
+    On { secrets: Box<Secrets>, net: Net },
+}
+
+/// What makes this node a member.
+#[derive(Debug)]
+pub(crate) struct Secrets {
+    pub(crate) current: Secret,
+    /// Good for members that have not come to the current one yet, or have left it already.
+    pub(crate) previous: Option<Secret>,
 }
 
 /// How the peers are reached.
@@ -171,9 +179,9 @@ impl fmt::Debug for Sharing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Off => f.write_str("Off"),
-            Self::On { secret, net } => f
+            Self::On { secrets, net } => f
                 .debug_struct("On")
-                .field("secret", secret)
+                .field("secrets", secrets)
                 .field("net", net)
                 .finish(),
         }
@@ -236,7 +244,7 @@ async fn sharing(
         tracing::debug!("not sharing with peers, as configured");
         return Ok(Sharing::Off);
     }
-    let secret = match secret(settings, env, token).await {
+    let current = match secret(settings, env, token).await {
         Ok(Some(secret)) => secret,
         Ok(None) if settings.p2p == Some(true) => return Err(ConfigError::NoSecret),
         Ok(None) => {
@@ -258,7 +266,10 @@ async fn sharing(
         addresses => addresses.to_vec(),
     };
     Ok(Sharing::On {
-        secret,
+        secrets: Box::new(Secrets {
+            previous: previous_secret(settings, env)?,
+            current,
+        }),
         net: Net {
             listen,
             bootstrap: settings.bootstrap.clone(),
@@ -278,17 +289,8 @@ async fn secret(
     env: &Env,
     token: Option<&Token>,
 ) -> Result<Option<Secret>, ConfigError> {
-    if let Some(path) = &settings.secret_file {
-        return match Secret::read(path) {
-            Ok(secret) => Ok(Some(secret)),
-            Err(error) => Err(ConfigError::unusable("--secret-file", Chain(&error))),
-        };
-    }
-    if let Some(text) = env.get(SHARED_SECRET)? {
-        let secret = Secret::parse(&text).map_err(|error| ConfigError::Secret {
-            origin: SHARED_SECRET.to_owned(),
-            why: error.to_string(),
-        })?;
+    let file = settings.secret_file.as_deref();
+    if let Some(secret) = given_secret("--secret-file", file, SHARED_SECRET, env)? {
         return Ok(Some(secret));
     }
     if let Some(token) = token {
@@ -306,6 +308,38 @@ async fn secret(
         return Ok(None);
     };
     token_as_secret(&token).map(Some)
+}
+
+fn previous_secret(settings: &Settings, env: &Env) -> Result<Option<Secret>, ConfigError> {
+    let file = settings.previous_secret_file.as_deref();
+    let secret = given_secret("--previous-secret-file", file, PREVIOUS_SECRET, env)?;
+    if let Some(secret) = &secret {
+        tracing::info!("members that have only the secret {secret} are members, too");
+    }
+    Ok(secret)
+}
+
+/// The secret in a file, else in the environment.
+fn given_secret(
+    flag: &str,
+    file: Option<&Path>,
+    variable: &str,
+    env: &Env,
+) -> Result<Option<Secret>, ConfigError> {
+    if let Some(path) = file {
+        let secret = Secret::read(path);
+        return secret
+            .map(Some)
+            .map_err(|error| ConfigError::unusable(flag, Chain(&error)));
+    }
+    let Some(text) = env.get(variable)? else {
+        return Ok(None);
+    };
+    let secret = Secret::parse(&text).map_err(|error| ConfigError::Secret {
+        origin: variable.to_owned(),
+        why: error.to_string(),
+    })?;
+    Ok(Some(secret))
 }
 
 fn token_as_secret(token: &str) -> Result<Secret, ConfigError> {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use cache_core::{Cache, PeerInfo};
 use cache_crypto::{Keyring, Sealed};
-use cache_net::{Identity, P2p, StartError};
+use cache_net::{Identity, Membership, P2p, StartError};
 use gh_client::{Client, PrincipalKey};
 use tokio::time::Instant;
 
-use crate::config::{Config, ConfigError, Net, Sharing};
+use crate::config::{Config, ConfigError, Net, Secrets, Sharing};
 use crate::proxy;
 use crate::report::NodeStats;
 
@@ -28,9 +28,8 @@ impl Node {
         let builder = Cache::builder().max_bytes(config.max_memory);
         let (builder, principal_key, network, bootstrap_peers) = match &config.sharing {
             Sharing::Off => (builder, PrincipalKey::new(rand::random()), None, 0),
-            Sharing::On { secret, net } => {
-                let no_randomness = |error| ConfigError::unusable("this machine", error);
-                let keyring = Arc::new(Keyring::new(secret).map_err(no_randomness)?);
+            Sharing::On { secrets, net } => {
+                let keyring = Arc::new(keyring(secrets)?);
                 let principal_key = PrincipalKey::new(*keyring.principals().as_bytes());
                 let network = Arc::new(start_network(net, &keyring).await?);
                 let sealed = Sealed::new(Arc::clone(&network), keyring);
@@ -127,8 +126,19 @@ impl Node {
     }
 }
 
+fn keyring(secrets: &Secrets) -> Result<Keyring, ConfigError> {
+    let keyring = Keyring::new(&secrets.current)
+        .map_err(|error| ConfigError::unusable("this machine", error))?;
+    Ok(match &secrets.previous {
+        Some(previous) => keyring.with_previous(previous),
+        None => keyring,
+    })
+}
+
 async fn start_network(net: &Net, keyring: &Keyring) -> Result<P2p, ConfigError> {
     let mut config = cache_net::Config::new(*keyring.membership().as_bytes());
+    let previous = keyring.previous_membership();
+    config.previous_membership = previous.map(|key| Membership::new(*key.as_bytes()));
     if let Some(path) = &net.identity_file {
         config.identity = Identity::load_or_create(path)
             .map_err(|error| ConfigError::unusable("--identity-file", error))?;

@@ -48,6 +48,10 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "FILE")]
     pub(crate) secret_file: Option<PathBuf>,
 
+    /// A file with another secret that is good as well, while the fleet changes its secret [env: CACHE_P2P_PREVIOUS_SECRET, the secret itself]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) previous_secret_file: Option<PathBuf>,
+
     /// Where peers reach this node; repeatable; a busy port gives way to the next [env: CACHE_LISTEN_PORT, a port] [default: /ip4/0.0.0.0/tcp/9100]
     #[arg(long, value_name = "MULTIADDR", action = ArgAction::Append, value_delimiter = ',', value_parser = multiaddr)]
     pub(crate) p2p_listen: Vec<cache_net::Multiaddr>,
@@ -115,6 +119,9 @@ pub(crate) enum LogFormat {
 /// The variable that holds the fleet's secret itself.
 pub(crate) const SHARED_SECRET: &str = "CACHE_P2P_SHARED_SECRET";
 
+/// The variable that holds the other secret of a fleet that is changing its secret.
+pub(crate) const PREVIOUS_SECRET: &str = "CACHE_P2P_PREVIOUS_SECRET";
+
 /// The variables that stand for a flag, under the names that the original system gave them where
 /// it had one.
 const VARIABLES: [(&str, &str); 13] = [
@@ -140,9 +147,12 @@ impl Settings {
             Some(path) => Self::from_file(path)?,
             None => Self::default(),
         };
-        // The environment counts for more, and it holds these two themselves instead of a file.
+        // The environment counts for more, and it holds these themselves instead of a file.
         if env.get(SHARED_SECRET)?.is_some() {
             file.secret_file = None;
+        }
+        if env.get(PREVIOUS_SECRET)?.is_some() {
+            file.previous_secret_file = None;
         }
         if env.token()?.is_some() {
             file.token_file = None;
@@ -226,6 +236,7 @@ impl Settings {
             inject_token: self.inject_token.or(lower.inject_token),
             p2p: self.p2p.or(lower.p2p),
             secret_file: self.secret_file.or(lower.secret_file),
+            previous_secret_file: self.previous_secret_file.or(lower.previous_secret_file),
             p2p_listen: list(self.p2p_listen, lower.p2p_listen),
             bootstrap: list(self.bootstrap, lower.bootstrap),
             external_address: list(self.external_address, lower.external_address),

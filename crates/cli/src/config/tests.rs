@@ -1,5 +1,8 @@
 //! What settings come to.
 
+use std::io;
+use std::sync::{Arc, Mutex};
+
 use super::*;
 
 const SECRET: &str = "ghmesh_000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
@@ -60,10 +63,11 @@ async fn the_socket_is_where_it_was_asked_for_else_where_the_system_keeps_socket
 async fn a_secret_switches_sharing_on() {
     let env = Env::from([("CACHE_P2P_SHARED_SECRET", SECRET)]);
     let config = resolve(Settings::default(), &env).await.unwrap();
-    let Sharing::On { secret, net } = config.sharing else {
+    let Sharing::On { secrets, net } = config.sharing else {
         panic!("off")
     };
-    assert_eq!(secret.expose(), SECRET);
+    assert_eq!(secrets.current.expose(), SECRET);
+    assert!(secrets.previous.is_none());
     assert_eq!(net.listen[0].to_string(), "/ip4/0.0.0.0/tcp/9100");
 }
 
@@ -74,7 +78,9 @@ async fn the_secret_of_the_fleet_counts_for_more_than_the_token() {
         ("GH_TOKEN", "ghp_token"),
     ]);
     let config = resolve(Settings::default(), &env).await.unwrap();
-    assert!(matches!(config.sharing, Sharing::On { secret, .. } if secret.expose() == SECRET));
+    assert!(
+        matches!(config.sharing, Sharing::On { secrets, .. } if secrets.current.expose() == SECRET)
+    );
 }
 
 #[tokio::test]
@@ -89,6 +95,129 @@ async fn a_secret_that_is_none_is_refused_with_the_remedy_and_without_its_value(
         error.contains("ghmesh secret new") && !error.contains("hunter2"),
         "{error}"
     );
+}
+
+const PREVIOUS: &str = "ghmesh_f0f1f2f3f4f5f6f7f8f9fafbfcfdfefff0f1f2f3f4f5f6f7f8f9fafbfcfdfeff";
+
+/// The secrets of a node whose sharing is on.
+fn secrets(config: Config) -> Secrets {
+    match config.sharing {
+        Sharing::On { secrets, .. } => *secrets,
+        Sharing::Off => panic!("off"),
+    }
+}
+
+#[tokio::test]
+async fn the_previous_secret_comes_from_a_file_else_from_the_environment() {
+    let env = Env::from([
+        ("CACHE_P2P_SHARED_SECRET", SECRET),
+        ("CACHE_P2P_PREVIOUS_SECRET", PREVIOUS),
+    ]);
+    let config = resolve(Settings::default(), &env).await.unwrap();
+    let found = secrets(config);
+    assert_eq!(found.current.expose(), SECRET);
+    assert_eq!(found.previous.unwrap().expose(), PREVIOUS);
+
+    // tempfile makes files for their owner alone.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, SECRET).unwrap();
+    let settings = Settings {
+        previous_secret_file: Some(file.path().to_owned()),
+        ..Settings::default()
+    };
+    let config = resolve(settings, &env).await.unwrap();
+    assert_eq!(secrets(config).previous.unwrap().expose(), SECRET);
+}
+
+#[tokio::test]
+async fn a_previous_secret_that_is_none_is_refused_by_name_and_without_its_value() {
+    let env = Env::from([
+        ("CACHE_P2P_SHARED_SECRET", SECRET),
+        ("CACHE_P2P_PREVIOUS_SECRET", "hunter2"),
+    ]);
+    let refused = |settings| async { resolve(settings, &env).await.unwrap_err().to_string() };
+    let error = refused(Settings::default()).await;
+    assert!(error.starts_with("CACHE_P2P_PREVIOUS_SECRET"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+
+    let settings = Settings {
+        previous_secret_file: Some("/nowhere/secret".into()),
+        ..Settings::default()
+    };
+    let error = refused(settings).await;
+    assert!(error.starts_with("--previous-secret-file"), "{error}");
+    assert!(error.contains("/nowhere/secret"), "{error}");
+}
+
+#[tokio::test]
+async fn a_previous_secret_alone_makes_no_member() {
+    let env = Env::from([
+        ("CACHE_P2P_PREVIOUS_SECRET", PREVIOUS),
+        ("GH_TOKEN", "short"),
+    ]);
+    let config = resolve(Settings::default(), &env).await.unwrap();
+    assert!(matches!(config.sharing, Sharing::Off));
+}
+
+#[tokio::test]
+async fn a_jobs_own_token_as_the_secret_is_warned_of_under_actions_alone() {
+    let token = format!("ghs_{}", "x".repeat(36));
+    for (actions, warned) in [("true", true), ("", false)] {
+        let log = Log::start();
+        let env = Env::from([
+            ("GITHUB_TOKEN", token.as_str()),
+            ("GITHUB_ACTIONS", actions),
+        ]);
+        let config = resolve(Settings::default(), &env).await.unwrap();
+        assert_eq!(
+            secrets(config).current.kind(),
+            SecretKind::InstallationToken
+        );
+        let text = log.text();
+        assert_eq!(
+            text.contains("this fleet will have one member"),
+            warned,
+            "{text}"
+        );
+        assert_eq!(text.contains("CACHE_P2P_SHARED_SECRET"), warned, "{text}");
+        assert!(!text.contains(&token), "{text}");
+    }
+}
+
+/// What this thread logs while it lives.
+struct Log {
+    lines: Arc<Mutex<Vec<u8>>>,
+    _guard: tracing::subscriber::DefaultGuard,
+}
+
+impl Log {
+    fn start() -> Self {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let writer = Arc::clone(&lines);
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_writer(move || Lines(Arc::clone(&writer)))
+            .finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        Self { lines, _guard }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.lines.lock().unwrap().clone()).unwrap()
+    }
+}
+
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[tokio::test]
@@ -120,6 +249,7 @@ async fn injecting_needs_a_token() {
 async fn no_secret_or_token_is_seen_in_the_configuration() {
     let env = Env::from([
         ("CACHE_P2P_SHARED_SECRET", SECRET),
+        ("CACHE_P2P_PREVIOUS_SECRET", PREVIOUS),
         ("GH_TOKEN", "ghp_visible"),
     ]);
     let settings = Settings {
@@ -128,7 +258,9 @@ async fn no_secret_or_token_is_seen_in_the_configuration() {
     };
     let shown = format!("{:?}", resolve(settings, &env).await.unwrap());
     assert!(
-        !shown.contains("0001020304") && !shown.contains("ghp_visible"),
+        ["0001020304", "f0f1f2f3f4", "ghp_visible"]
+            .iter()
+            .all(|secret| !shown.contains(secret)),
         "{shown}"
     );
 }

@@ -56,13 +56,27 @@ fn the_names_of_the_original_system_work() {
 
 #[test]
 fn a_secret_or_token_of_the_environment_counts_for_more_than_a_file_of_the_file() {
-    let file = file("secret-file = '/nowhere/secret'\ntoken-file = '/nowhere/token'");
+    let file = file(
+        "secret-file = '/nowhere/secret'\nprevious-secret-file = '/nowhere/previous'\n\
+         token-file = '/nowhere/token'",
+    );
     let line = ["--config", file.path().to_str().unwrap()];
-    let env = Env::from([("CACHE_P2P_SHARED_SECRET", "x"), ("GH_TOKEN", "y")]);
-    let settings = complete(&line, &env).unwrap();
-    assert_eq!((settings.secret_file, settings.token_file), (None, None));
-    let settings = complete(&line, &Env::default()).unwrap();
-    assert!(settings.secret_file.is_some() && settings.token_file.is_some());
+    let env = Env::from([
+        ("CACHE_P2P_SHARED_SECRET", "x"),
+        ("CACHE_P2P_PREVIOUS_SECRET", "y"),
+        ("GH_TOKEN", "z"),
+    ]);
+    let given = |env| {
+        let settings = complete(&line, env).unwrap();
+        let files = [
+            settings.secret_file,
+            settings.previous_secret_file,
+            settings.token_file,
+        ];
+        files.map(|file| file.is_some())
+    };
+    assert_eq!(given(&env), [false; 3]);
+    assert_eq!(given(&Env::default()), [true; 3]);
 }
 
 #[test]
