@@ -10,6 +10,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
 
 /// How often a passphrase is hashed: what OWASP asks of PBKDF2-HMAC-SHA256 ([Password Storage
 /// Cheat Sheet]).

@@ -29,6 +29,8 @@ use crate::secret::Fingerprint;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
 
 pub(crate) const VERSION: u8 = 1;
 pub(crate) const HEADER_LEN: usize = 1 + 1 + Fingerprint::LEN + 16 + 8;
