@@ -11,6 +11,7 @@ mod fleet;
 mod gh;
 mod library;
 mod proxy;
+mod rotation;
 
 use gh_client::testing::{StandIn, Token};
 
