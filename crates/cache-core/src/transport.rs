@@ -62,8 +62,7 @@ pub struct Delivery {
     pub failed: Vec<PeerId>,
 }
 
-/// A frame from a peer.
-#[derive(Debug)]
+/// A frame from a peer. `Debug` shows its length and not what is in it, which may be an opened body.
 pub struct Inbound {
     /// Who sent it.
     pub from: PeerId,
@@ -102,6 +101,17 @@ pub enum FrameKind {
     Request,
     /// To all peers, by [`Transport::broadcast`].
     Broadcast,
+}
+
+impl fmt::Debug for Inbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbound")
+            .field("from", &self.from)
+            .field("kind", &self.kind)
+            .field("len", &self.frame.len())
+            .field("reply", &self.reply)
+            .finish()
+    }
 }
 
 /// Answers one inbound frame. To a broadcast the answer is the acknowledgement, and what is in it
