@@ -37,9 +37,10 @@
 //! ```text
 //! secret ── random as it is ────────────────────┐
 //!        └─ passphrase: PBKDF2, 600,000 times ──┴─► HKDF ─► root
-//! root ─ HKDF ─┬─ fingerprint     4 bytes, shown and in every envelope
+//! root ─ HKDF ─┬─ fingerprint     6 bytes, shown and in every envelope
 //!              ├─ membership      Noise's prologue
 //!              ├─ principals      digests of credentials
+//!              ├─ digests         digests of anything else
 //!              ├─ frames ─ HKDF with the process's salt ─► AES-256-GCM, a counter as nonce
 //!              └─ store  ─ HKDF with the process's salt ─► AES-256-GCM, a counter as nonce
 //! ```
@@ -53,7 +54,20 @@
 //! Who does not know the secret can neither read nor alter nor make what is sealed, nor pass it
 //! off as something else than it was sealed for. Who knows it can do all of this: members trust
 //! each other. A sealed frame that is sent again opens again, so what is in it has to bear that;
-//! cache-core's merge does.
+//! cache-core's merge does. The [README] goes through who may attack, and what each of them can do.
+//!
+//! # Rotation
+//!
+//! A keyring opens what is sealed under [one secret more](Keyring::with_previous), and seals under
+//! the current one alone: a secret that is being changed may be known to somebody who should read
+//! no more. Therefore all members first learn to open under the new secret, then all come to seal
+//! under it, then all drop the old one; the [README] has the steps.
+//!
+//! Principals are digested under the current secret's key. A node that has changed files an answer
+//! that is for one credential under another name than before: such answers are asked for once more
+//! by the fleet. To look under two names would have saved that, for two lookups of every miss.
+//!
+//! [README]: https://github.com/ghmesh/ghmesh/blob/main/crates/cache-crypto/README.md
 
 mod compress;
 mod derive;
@@ -67,3 +81,7 @@ pub use derive::DerivedKey;
 pub use keyring::Keyring;
 pub use sealed::{Sealed, Unopened};
 pub use secret::{Fingerprint, NoRandomness, Secret, SecretError, SecretFileError, SecretKind};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -7,3 +7,4 @@
 mod rotation;
 mod sealed;
 mod sealing;
+mod silence;
