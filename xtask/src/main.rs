@@ -2,6 +2,7 @@
 
 mod cargo;
 mod ci;
+mod fuzz;
 mod test;
 mod tidy;
 
@@ -18,6 +19,8 @@ use xshell::Shell;
 enum Command {
     /// Runs everything that CI runs, in CI's order, and stops at the first failure.
     Ci,
+    /// Feeds the decoders with what may break them, each for a given time.
+    Fuzz(fuzz::Args),
     /// Runs the tests: `cargo test --workspace` and what is given here.
     Test(test::Args),
     /// Checks the rules of taste that a program can check.
@@ -39,6 +42,7 @@ fn run(command: &Command) -> Result<()> {
     sh.change_dir(root()?);
     match command {
         Command::Ci => ci::run(&sh),
+        Command::Fuzz(args) => fuzz::run(&sh, args),
         Command::Test(args) => test::run(&sh, args),
         Command::Tidy => tidy::run(&sh),
     }
