@@ -5,11 +5,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cache_core::{
-    Delivery, Direction, FrameKind, Inbound, Misconduct, NoTransport, PeerId, PeerInfo, Replier,
-    Transport, TransportError,
+    Delivery, Direction, FrameKind, Inbound, Misconduct, NoTransport, OpenError, PeerId, PeerInfo,
+    Purpose, Replier, SealError, Sealer, Transport, TransportError,
 };
 use cache_crypto::{Keyring, Sealed, Secret};
 use tokio::sync::{Mutex, mpsc};
+use tokio::task;
 
 /// One end of a wire, from which a test can also take and to which it can also give raw frames.
 struct Wire {
@@ -222,6 +223,44 @@ async fn a_reply_that_is_replayed_for_another_request_is_refused() {
     assert_eq!(asking.unopened().forged, 1);
     let reported = left.reported.lock().unwrap();
     assert_eq!(*reported, [(peer, Misconduct::Forged)]);
+}
+
+/// A keyring that notes which task opens with it.
+struct Watched {
+    keyring: Keyring,
+    opened_in: std::sync::Mutex<Vec<task::Id>>,
+}
+
+impl Sealer for Watched {
+    fn seal(&self, purpose: Purpose<'_>, plaintext: &[u8]) -> Result<Bytes, SealError> {
+        self.keyring.seal(purpose, plaintext)
+    }
+
+    fn open(&self, purpose: Purpose<'_>, sealed: &[u8]) -> Result<Bytes, OpenError> {
+        self.opened_in.lock().unwrap().push(task::id());
+        self.keyring.open(purpose, sealed)
+    }
+}
+
+#[tokio::test]
+async fn frames_are_opened_by_who_accepts_and_not_by_what_carries_them() {
+    let (left, right) = wire();
+    let peer = left.there;
+    let secret = Secret::parse(&"a1".repeat(32)).unwrap();
+    let watched = Arc::new(Watched {
+        keyring: Keyring::new(&secret).unwrap(),
+        opened_in: std::sync::Mutex::default(),
+    });
+    let right = Sealed::new(right, Arc::<Watched>::clone(&watched));
+    let asking = sealed(left, "a1");
+
+    // The wire moves frames in the task that asks.
+    let carrying = tokio::spawn(async move { asking.request(peer, Bytes::from("question")).await });
+    let accepting = tokio::spawn(async move { shout_back(&right).await });
+    let accepting_id = accepting.id();
+    assert_eq!(carrying.await.unwrap().unwrap(), "QUESTION");
+    accepting.await.unwrap();
+    assert_eq!(*watched.opened_in.lock().unwrap(), [accepting_id]);
 }
 
 #[tokio::test]

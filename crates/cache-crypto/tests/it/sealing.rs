@@ -100,6 +100,21 @@ proptest! {
     }
 
     #[test]
+    fn what_is_altered_or_cut_off_anywhere_does_not_open(
+        purpose in any_purpose(),
+        plaintext in any_plaintext(),
+        place in any::<prop::sample::Index>(),
+    ) {
+        let sealed = OURS.seal(purpose.purpose(), &plaintext).unwrap();
+        let bit = place.index(sealed.len() * 8);
+        let mut flipped = sealed.to_vec();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        prop_assert_eq!(THEIRS.open(purpose.purpose(), &flipped), Err(OpenError));
+        let cut_off = &sealed[..place.index(sealed.len())];
+        prop_assert_eq!(THEIRS.open(purpose.purpose(), cut_off), Err(OpenError));
+    }
+
+    #[test]
     fn noise_does_not_open(purpose in any_purpose(), noise in any_plaintext()) {
         prop_assert_eq!(OURS.open(purpose.purpose(), &noise), Err(OpenError));
     }
@@ -107,8 +122,11 @@ proptest! {
 
 #[test]
 fn no_single_bit_can_be_flipped() {
-    for purpose in every_purpose() {
-        let sealed = OURS.seal(purpose.purpose(), b"GET /repos/o/r").unwrap();
+    // One that is sealed as it is, and one that is compressed.
+    let plaintexts = [b"GET /repos/o/r".to_vec(), b"octocat,".repeat(100)];
+    let cases = every_purpose().into_iter().zip(plaintexts.iter().cycle());
+    for (purpose, plaintext) in cases {
+        let sealed = OURS.seal(purpose.purpose(), plaintext).unwrap();
         for bit in 0..sealed.len() * 8 {
             let mut flipped = sealed.to_vec();
             flipped[bit / 8] ^= 1 << (bit % 8);
