@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use xshell::Shell;
 
 use crate::cargo::cargo;
-use crate::{test, tidy};
+use crate::{races, test, tidy};
 
 #[cfg(test)]
 mod tests;
@@ -48,6 +48,11 @@ const STEPS: &[Step] = &[
         // The tests that need the real `gh` fail without it, instead of skipping themselves.
         env: &[("GHMESH_REQUIRE_GH", "1")],
         cargo: test::CARGO,
+    },
+    Step {
+        name: "races",
+        env: races::ENV,
+        cargo: races::CARGO,
     },
     Step {
         name: "demo",

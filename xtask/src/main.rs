@@ -3,6 +3,7 @@
 mod cargo;
 mod ci;
 mod fuzz;
+mod races;
 mod test;
 mod tidy;
 
@@ -21,6 +22,8 @@ enum Command {
     Ci,
     /// Feeds the decoders with what may break them, each for a given time.
     Fuzz(fuzz::Args),
+    /// Runs the races of single-flight in many orders.
+    Races,
     /// Runs the tests: `cargo test --workspace` and what is given here.
     Test(test::Args),
     /// Checks the rules of taste that a program can check.
@@ -43,6 +46,7 @@ fn run(command: &Command) -> Result<()> {
     match command {
         Command::Ci => ci::run(&sh),
         Command::Fuzz(args) => fuzz::run(&sh, args),
+        Command::Races => races::run(&sh),
         Command::Test(args) => test::run(&sh, args),
         Command::Tidy => tidy::run(&sh),
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cache::Cache;
-use crate::freshness::Lifetime;
-use crate::replica::Replica;
+use crate::replica::{Bounds, Replica};
+use crate::tier::Tier;
 use crate::time::{Clock, SystemClock};
 use crate::transport::{NoTransport, Transport};
 
@@ -14,9 +14,8 @@ use crate::transport::{NoTransport, Transport};
 pub struct Builder {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
-    max_bytes: u64,
-    max_queued_bytes: usize,
-    longest_lifetime: Duration,
+    bounds: Bounds,
+    tier: Option<Arc<dyn Tier>>,
 }
 
 impl Default for Builder {
@@ -24,9 +23,8 @@ impl Default for Builder {
         Self {
             transport: Arc::new(NoTransport),
             clock: Arc::new(SystemClock),
-            max_bytes: 256 * 1024 * 1024,
-            max_queued_bytes: 64 * 1024 * 1024,
-            longest_lifetime: Duration::from_secs(8 * 24 * 3600),
+            bounds: Bounds::default(),
+            tier: None,
         }
     }
 }
@@ -46,11 +44,18 @@ impl Builder {
         self
     }
 
-    /// Bounds what the entries occupy in memory, in bytes; the default is 256 MiB. At the bound
-    /// those that are asked for least are evicted.
+    /// Bounds what the entries occupy in memory, their keys and tables included, in bytes; the
+    /// default is 256 MiB. At the bound those that are asked for least are evicted.
     #[must_use]
     pub fn max_bytes(mut self, bytes: u64) -> Self {
-        self.max_bytes = bytes;
+        self.bounds.max_bytes = bytes;
+        self
+    }
+
+    /// Bounds the number of entries in memory, too. There is no such bound by default.
+    #[must_use]
+    pub fn max_entries(mut self, entries: u64) -> Self {
+        self.bounds.max_entries = entries;
         self
     }
 
@@ -58,7 +63,7 @@ impl Builder {
     /// what has waited longest is not pushed at all.
     #[must_use]
     pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
-        self.max_queued_bytes = bytes;
+        self.bounds.max_queued_bytes = bytes;
         self
     }
 
@@ -66,7 +71,7 @@ impl Builder {
     /// invalidation is remembered for as long. The default is eight days.
     #[must_use]
     pub fn longest_lifetime(mut self, lifetime: Duration) -> Self {
-        self.longest_lifetime = lifetime;
+        self.bounds.longest_lifetime = lifetime;
         self
     }
 
@@ -76,14 +81,9 @@ impl Builder {
     ///
     /// Outside a Tokio runtime, as [`tokio::spawn`] does.
     pub fn build(self) -> Cache {
-        let replica = Replica::new(
-            self.transport.local_peer(),
-            self.clock,
-            self.max_bytes,
-            self.max_queued_bytes,
-        );
-        let tombstone_lifetime = Lifetime::fresh_for(self.longest_lifetime);
-        Cache::start(replica, self.transport, tombstone_lifetime)
+        let local_peer = self.transport.local_peer();
+        let replica = Replica::new(local_peer, self.clock, self.bounds, self.tier);
+        Cache::start(replica, self.transport)
     }
 }
 
@@ -91,9 +91,7 @@ impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("local_peer", &self.transport.local_peer())
-            .field("max_bytes", &self.max_bytes)
-            .field("max_queued_bytes", &self.max_queued_bytes)
-            .field("longest_lifetime", &self.longest_lifetime)
+            .field("bounds", &self.bounds)
             .finish_non_exhaustive()
     }
 }

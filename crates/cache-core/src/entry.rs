@@ -1,4 +1,4 @@
-//! One version of an answer, and what makes it comparable with the others.
+//! One version of a value, and what makes it comparable with the others.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,10 +8,12 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::freshness::{Freshness, Lifetime, State};
+use crate::path::Path;
 use crate::peer::PeerId;
 use crate::time::MeshTime;
+use crate::wire::MAX_VALUE;
 
-/// One version of what is filed under a key: a value, or the word that there is none any more.
+/// One version of the value that is filed under a key.
 ///
 /// An entry is immutable and cheap to clone; a newer answer is another entry, and
 /// [`merge`](crate::merge::merge) tells which of two is kept.
@@ -25,20 +27,11 @@ struct Inner {
     digest: Digest,
 }
 
-/// What an entry says.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Content {
-    /// The answer, in whatever encoding the owner of the key uses.
-    Value(Bytes),
-    /// A tombstone: what was stored before is no longer to be served.
-    Tombstone,
-}
-
-/// The first 128 bits of the BLAKE3 digest of an entry's content and lifetime.
+/// The first 128 bits of the BLAKE3 digest of an entry's path, value and lifetime.
 ///
-/// It is always computed from what is at hand and never taken from the wire.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Digest([u8; 16]);
+/// An entry's own is always computed from what is at hand and never taken from the wire.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Digest([u8; Digest::LEN]);
 
 /// An entry as it travels, without what follows from the rest.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,32 +39,29 @@ struct Parts {
     stored_at: MeshTime,
     lifetime: Lifetime,
     origin: PeerId,
-    content: Content,
+    path: Path,
+    value: Bytes,
 }
 
 impl Entry {
     /// What an entry occupies in memory beside its value, in bytes: itself, its key, and the
     /// book-keeping of the table that holds it.
-    const OVERHEAD: usize = 320;
+    const OVERHEAD: usize = 464;
 
-    /// A value that upstream produced at `stored_at`, fetched by `origin`.
-    pub fn value(stored_at: MeshTime, origin: PeerId, value: Bytes, lifetime: Lifetime) -> Self {
+    /// A value of `path` that upstream produced at `stored_at`, fetched by `origin`.
+    pub fn new(
+        stored_at: MeshTime,
+        origin: PeerId,
+        path: Path,
+        value: Bytes,
+        lifetime: Lifetime,
+    ) -> Self {
         Self::from(Parts {
             stored_at,
             lifetime,
             origin,
-            content: Content::Value(value),
-        })
-    }
-
-    /// The word of `origin` that everything stored up to `stored_at` is void; it is remembered
-    /// for as long as a copy of what it covers may turn up.
-    pub fn tombstone(stored_at: MeshTime, origin: PeerId, lifetime: Lifetime) -> Self {
-        Self::from(Parts {
-            stored_at,
-            lifetime,
-            origin,
-            content: Content::Tombstone,
+            path,
+            value,
         })
     }
 
@@ -90,25 +80,17 @@ impl Entry {
         self.0.parts.origin
     }
 
-    /// What it says.
-    pub fn content(&self) -> &Content {
-        &self.0.parts.content
+    /// What it belongs to; [invalidating](crate::Cache::invalidate_path) that drops it.
+    pub fn path(&self) -> &Path {
+        &self.0.parts.path
     }
 
-    /// The value, unless this is a tombstone.
-    pub fn as_value(&self) -> Option<&Bytes> {
-        match &self.0.parts.content {
-            Content::Value(value) => Some(value),
-            Content::Tombstone => None,
-        }
+    /// The value, in whatever encoding the owner of the key uses.
+    pub fn value(&self) -> &Bytes {
+        &self.0.parts.value
     }
 
-    /// Whether this is a tombstone.
-    pub fn is_tombstone(&self) -> bool {
-        matches!(self.0.parts.content, Content::Tombstone)
-    }
-
-    /// The digest of content and lifetime, which breaks ties between versions of one moment.
+    /// The digest of path, value and lifetime, which breaks ties between versions of one moment.
     pub fn digest(&self) -> Digest {
         self.0.digest
     }
@@ -123,9 +105,24 @@ impl Entry {
         freshness.state(self.0.parts.lifetime, self.age(now))
     }
 
+    /// Whether it can be sent to a peer.
+    pub(crate) fn fits_a_frame(&self) -> bool {
+        self.value().len() <= MAX_VALUE
+    }
+
+    /// When it dies.
+    pub(crate) fn dies_at(&self) -> MeshTime {
+        self.stored_at().saturating_add(self.lifetime().total())
+    }
+
+    /// Whether nobody may be given it any more.
+    pub(crate) fn is_dead(&self, now: MeshTime) -> bool {
+        self.state(now, Freshness::AS_STORED) == State::Dead
+    }
+
     /// What it occupies in memory, in bytes.
     pub(crate) fn weight(&self) -> usize {
-        Self::OVERHEAD + self.as_value().map_or(0, Bytes::len)
+        Self::OVERHEAD + self.path().as_key().len() + self.value().len()
     }
 }
 
@@ -143,16 +140,18 @@ impl From<Entry> for Parts {
 }
 
 impl Digest {
+    const LEN: usize = 16;
+
     fn of(parts: &Parts) -> Self {
         let mut hasher = blake3::Hasher::new();
         for duration in [parts.lifetime.ttl, parts.lifetime.stale_for] {
             hasher.update(&duration.as_nanos().to_le_bytes());
         }
-        match &parts.content {
-            Content::Value(value) => hasher.update(b"value").update(value),
-            Content::Tombstone => hasher.update(b"tombstone"),
-        };
-        let mut digest = [0; 16];
+        let path = parts.path.as_key().as_bytes();
+        hasher.update(&(path.len() as u64).to_le_bytes());
+        hasher.update(path);
+        hasher.update(&parts.value);
+        let mut digest = [0; Self::LEN];
         hasher.finalize_xof().fill(&mut digest);
         Self(digest)
     }
@@ -164,23 +163,15 @@ impl fmt::Debug for Digest {
     }
 }
 
-impl fmt::Debug for Content {
-    /// Tells the length of a value, and nothing of what is in it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Value(value) => write!(f, "{} bytes", value.len()),
-            Self::Tombstone => f.write_str("tombstone"),
-        }
-    }
-}
-
 impl fmt::Debug for Entry {
+    /// Tells the length of the value, and nothing of what is in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry")
             .field("stored_at", &self.0.parts.stored_at)
             .field("lifetime", &self.0.parts.lifetime)
             .field("origin", &self.0.parts.origin)
-            .field("content", &self.0.parts.content)
+            .field("path", &self.0.parts.path)
+            .field("bytes", &self.0.parts.value.len())
             .field("digest", &self.0.digest)
             .finish()
     }

@@ -28,7 +28,7 @@ pub enum Fetched {
 /// How a lookup was answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// From an entry, which is never a tombstone.
+    /// From an entry.
     Entry {
         /// The entry.
         entry: Entry,
@@ -59,7 +59,8 @@ pub enum Source {
     Coalesced,
     /// A stale entry that upstream has confirmed.
     Revalidated,
-    /// A stale entry, because the fetch failed.
+    /// A stale entry, because the fetch failed, or because the caller would rather not wait for
+    /// it.
     Stale,
     /// The fetch; nothing was held before it.
     Fetched,

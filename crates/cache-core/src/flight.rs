@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use dashmap::DashMap;
-use dashmap::mapref::entry::Entry;
-use tokio::sync::watch;
-
+use crate::concurrency::{DashMap, Entry, watch};
 use crate::key::Key;
 
 /// The fetches under way, by key. `T` is what they bring back.
@@ -64,6 +61,16 @@ impl<T: Clone> Flights<T> {
 }
 
 impl<T> Lead<T> {
+    /// A flight that nobody can join.
+    pub(crate) fn apart(key: Key) -> Self {
+        let (arrived, _) = watch::channel(None);
+        Self {
+            key,
+            under_way: Arc::default(),
+            arrived,
+        }
+    }
+
     /// The place where the caller who started the flight waits for it, too.
     pub(crate) fn landing(&self) -> Landing<T> {
         Landing(self.arrived.subscribe())
@@ -94,5 +101,7 @@ impl<T: Clone> Landing<T> {
     }
 }
 
+#[cfg(all(test, shuttle))]
+mod races;
 #[cfg(test)]
 mod tests;

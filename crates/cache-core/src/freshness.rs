@@ -55,11 +55,15 @@ pub enum State {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Freshness {
     max_age: Option<Duration>,
+    while_revalidating: Duration,
 }
 
 impl Freshness {
     /// As fresh as the entry's own ttl says.
-    pub const AS_STORED: Self = Self { max_age: None };
+    pub const AS_STORED: Self = Self {
+        max_age: None,
+        while_revalidating: Duration::ZERO,
+    };
 
     /// Ask upstream first, whatever is stored.
     pub const REVALIDATE: Self = Self::at_most(Duration::ZERO);
@@ -68,6 +72,18 @@ impl Freshness {
     pub const fn at_most(max_age: Duration) -> Self {
         Self {
             max_age: Some(max_age),
+            ..Self::AS_STORED
+        }
+    }
+
+    /// The same, but content with an entry that has been stale for less than `tolerance`: that is
+    /// served at once, while it is revalidated in the background for those who come later
+    /// ([RFC 5861, section 3](https://www.rfc-editor.org/rfc/rfc5861#section-3)).
+    #[must_use]
+    pub const fn or_stale_while_revalidating(self, tolerance: Duration) -> Self {
+        Self {
+            while_revalidating: tolerance,
+            ..self
         }
     }
 
@@ -75,11 +91,22 @@ impl Freshness {
     pub fn state(self, lifetime: Lifetime, age: Duration) -> State {
         if age >= lifetime.total() {
             State::Dead
-        } else if age < self.max_age.unwrap_or(lifetime.ttl) {
+        } else if age < self.fresh_for(lifetime) {
             State::Fresh
         } else {
             State::Stale
         }
+    }
+
+    /// Whether a [stale](State::Stale) entry of this age may be served while it is revalidated.
+    pub(crate) fn tolerates(self, lifetime: Lifetime, age: Duration) -> bool {
+        age < self
+            .fresh_for(lifetime)
+            .saturating_add(self.while_revalidating)
+    }
+
+    fn fresh_for(self, lifetime: Lifetime) -> Duration {
+        self.max_age.unwrap_or(lifetime.ttl)
     }
 }
 

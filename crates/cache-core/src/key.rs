@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::path::Path;
+
 /// What was asked, as a 256-bit digest of the parts that tell one question from another.
 ///
 /// The same question has the same family on every member, so the parts have to be normalised
@@ -108,6 +110,31 @@ impl Key {
     /// The key of these parts in the public scope.
     pub fn public<P: AsRef<[u8]>>(parts: impl IntoIterator<Item = P>) -> Self {
         Self::new(Family::of(parts), Scope::PUBLIC)
+    }
+}
+
+/// What a caller asks for: the key that it is filed under, and the path by which it is
+/// invalidated together with others.
+///
+/// A [`Key`] alone is a resource at the [root](Path::root), for those who invalidate by key only.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Resource {
+    /// What it is filed under.
+    pub key: Key,
+    /// Where it belongs. The same key always has the same path.
+    pub path: Path,
+}
+
+impl Resource {
+    /// What is filed under `key` and belongs to `path`.
+    pub const fn new(key: Key, path: Path) -> Self {
+        Self { key, path }
+    }
+}
+
+impl From<Key> for Resource {
+    fn from(key: Key) -> Self {
+        Self::new(key, Path::root())
     }
 }
 

@@ -24,40 +24,54 @@
 //!
 //! # Features
 //!
-//! - `testing`: clocks that tests move, and a network in memory with latency, loss and partitions.
+//! - `testing`: clocks that tests move, a network in memory with latency, loss and partitions, and a
+//!   sealer that needs no keys.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;
 pub mod cache;
+mod catch_up;
+mod concurrency;
+mod digest;
 pub mod entry;
+pub mod events;
 pub mod fetch;
 mod flight;
 pub mod freshness;
+mod index;
 pub mod key;
+mod lookup;
 pub mod merge;
 mod node;
 mod outbox;
+pub mod path;
 pub mod peer;
 mod replica;
 pub mod sealer;
 pub mod stats;
 mod store;
+mod tasks;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod tier;
 pub mod time;
+pub mod tombstone;
 pub mod transport;
 pub mod wire;
 
 pub use builder::Builder;
 pub use cache::Cache;
-pub use entry::{Content, Entry};
+pub use entry::Entry;
+pub use events::{Event, Events};
 pub use fetch::{Answer, BoxError, FetchError, Fetched, Source};
 pub use freshness::{Freshness, Lifetime, State};
-pub use key::{Family, Key, Scope};
+pub use key::{Family, Key, Resource, Scope};
+pub use path::Path;
 pub use peer::{Direction, PeerId, PeerInfo};
 pub use sealer::{OpenError, Purpose, SealError, Sealer};
 pub use stats::Stats;
 pub use time::{Clock, MAX_SKEW, MeshTime, SystemClock};
+pub use tombstone::{Target, Tombstone};
 pub use transport::{
     Delivery, FrameKind, Inbound, MAX_FRAME, Misconduct, NoTransport, Replier, Transport,
     TransportError,

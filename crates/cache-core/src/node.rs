@@ -5,61 +5,69 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use tokio::time::{self, MissedTickBehavior};
-use tokio_util::sync::CancellationToken;
 
-use crate::entry::Entry;
-use crate::key::Key;
+use crate::catch_up::Answers;
+use crate::outbox::News;
 use crate::peer::PeerId;
 use crate::replica::{Received, Replica};
+use crate::tasks::Tasks;
 use crate::transport::{Inbound, Replier, Transport};
-use crate::wire::{Message, Put, WireError};
+use crate::wire::{Message, WireError};
 
 /// Pushes under way at one time. Further ones wait in the outbox, where newer versions replace
 /// them.
 const MAX_PUSHES: usize = 64;
 
+/// What the pushes under way may occupy together, in bytes, before no further one is begun.
+const MAX_PUSHED_BYTES: usize = 16 * 1024 * 1024;
+
 /// A backstop: transports end every broadcast by a deadline of their own.
 const PUSH_DEADLINE: Duration = Duration::from_secs(30);
 
-/// How often dead entries are looked for. They are never served; this only frees their memory.
+/// How often what is over is looked for. It is never served; this only frees its room.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The least time between two sweeps, however much is invalidated.
+const SWEEP_PAUSE: Duration = Duration::from_secs(5);
 
 /// Peers that we remember having complained about. At the bound the list starts anew, and a
 /// complaint may be logged twice.
 const MAX_COMPLAINTS: usize = 1024;
 
-/// Pushes what is in the outbox to all peers; ends when it is asked to and everything is out.
-pub(crate) async fn publish(
-    replica: Arc<Replica>,
-    transport: Arc<dyn Transport>,
-    closing: CancellationToken,
-) {
+/// Pushes what is in the outbox to all peers, until that is closed and everything is out.
+pub(crate) async fn publish(replica: Arc<Replica>, transport: Arc<dyn Transport>) {
     let mut pushes = FuturesUnordered::new();
-    loop {
-        let idle = pushes.is_empty() && replica.outbox.is_empty();
+    let mut bytes_under_way = 0;
+    let mut is_open = true;
+    while is_open || !pushes.is_empty() {
+        let has_room = pushes.len() < MAX_PUSHES && bytes_under_way < MAX_PUSHED_BYTES;
         tokio::select! {
-            (key, entry) = replica.outbox.pop(), if pushes.len() < MAX_PUSHES => {
-                pushes.push(push(&replica, &*transport, key, entry));
-            }
-            Some(()) = pushes.next() => {}
-            () = closing.cancelled(), if idle => return,
+            news = replica.outbox.pop(), if is_open && has_room => match news {
+                Some(news) => {
+                    let bytes = news.weight();
+                    bytes_under_way += bytes;
+                    pushes.push(push(&replica, &*transport, news).map(move |()| bytes));
+                }
+                None => is_open = false,
+            },
+            Some(bytes) = pushes.next() => bytes_under_way -= bytes,
         }
     }
 }
 
-async fn push(replica: &Replica, transport: &dyn Transport, key: Key, entry: Entry) {
+async fn push(replica: &Replica, transport: &dyn Transport, news: News) {
     // Who connects later catches up by other means; sealing for nobody would be wasted.
     let peers = transport.peers().len() as u64;
     if peers == 0 {
         return;
     }
-    let frame = match Message::Put(Put { key, entry }).encode() {
+    let frame = match news.into_message().encode() {
         Ok(frame) => frame,
         Err(error) => {
-            tracing::debug!(%key, %error, "kept on this node alone");
+            tracing::debug!(%error, "kept on this node alone");
             return;
         }
     };
@@ -69,50 +77,54 @@ async fn push(replica: &Replica, transport: &dyn Transport, key: Key, entry: Ent
             counters.acked.add(delivery.acked.len() as u64);
             counters.failed.add(delivery.failed.len() as u64);
             if !delivery.failed.is_empty() {
-                tracing::debug!(%key, failed = ?delivery.failed, "not confirmed by every peer");
+                tracing::debug!(failed = ?delivery.failed, "not confirmed by every peer");
             }
         }
         Ok(Err(error)) => {
             counters.failed.add(peers);
-            tracing::debug!(%key, %error, "not pushed");
+            tracing::debug!(%error, "not pushed");
         }
         Err(_) => {
             counters.failed.add(peers);
-            tracing::warn!(%key, "the transport did not end a broadcast by its deadline");
+            tracing::warn!("the transport did not end a broadcast by its deadline");
         }
     }
 }
 
 /// Takes in what peers send, until the transport closes.
-pub(crate) async fn receive(replica: Arc<Replica>, transport: Arc<dyn Transport>) {
+pub(crate) async fn receive(
+    replica: Arc<Replica>,
+    transport: Arc<dyn Transport>,
+    answers: Answers,
+) {
     let mut complaints = Complaints::default();
     while let Some(inbound) = transport.accept().await {
-        take_in(&replica, inbound, &mut complaints);
+        take_in(&replica, inbound, &answers, &mut complaints);
     }
 }
 
-fn take_in(replica: &Replica, inbound: Inbound, complaints: &mut Complaints) {
+fn take_in(replica: &Replica, inbound: Inbound, answers: &Answers, complaints: &mut Complaints) {
     let Inbound {
         from, frame, reply, ..
     } = inbound;
-    match Message::decode(&frame) {
-        Ok(Message::Put(put)) => {
-            let key = put.key;
-            if replica.receive(put) == Received::FromTheFuture {
-                complaints.about(from, "its clock runs ahead of ours; check both clocks");
-            } else {
-                tracing::trace!(%key, %from, "received");
-            }
-            acknowledge(reply);
-        }
-        Ok(Message::Ack) => {}
+    let received = match Message::decode(&frame) {
+        Ok(Message::Put(put)) => replica.receive(put),
+        Ok(Message::Invalidate(tombstone)) => replica.receive_tombstone(tombstone),
+        Ok(Message::Ask(question)) => return answers.answer(question, reply),
+        // Replies come back to those who have asked, not here.
+        Ok(Message::Ack | Message::Reply(_)) => return,
         // From a later release of the same protocol: seen, and of no use to us.
-        Err(WireError::UnknownKind(_)) => acknowledge(reply),
+        Err(WireError::UnknownKind(_)) => Received::Ignored,
         Err(error) => {
             replica.counters.rejected.add(1);
             complaints.about(from, &error.to_string());
+            return;
         }
+    };
+    if received == Received::FromTheFuture {
+        complaints.about(from, "its clock runs ahead of ours; check both clocks");
     }
+    acknowledge(reply);
 }
 
 fn acknowledge(reply: Replier) {
@@ -121,13 +133,20 @@ fn acknowledge(reply: Replier) {
     }
 }
 
-/// Drops what has died, from time to time.
-pub(crate) async fn sweep(replica: Arc<Replica>) {
+/// Drops what is over, from time to time, and soon after an invalidation.
+pub(crate) async fn sweep(replica: Arc<Replica>, tasks: Arc<Tasks>) {
     let mut interval = time::interval(SWEEP_INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        interval.tick().await;
-        replica.store.sweep(replica.now());
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = replica.overdue.notified() => {}
+        }
+        let replica = Arc::clone(&replica);
+        if let Err(error) = tasks.spawn_blocking(move || replica.sweep()).await {
+            tracing::error!(%error, "a sweep failed; the next one is due in a minute");
+        }
+        time::sleep(SWEEP_PAUSE).await;
     }
 }
 

@@ -8,11 +8,27 @@ use tokio::sync::Notify;
 use crate::entry::Entry;
 use crate::key::Key;
 use crate::merge;
+use crate::tombstone::{Target, Tombstone};
+use crate::wire::{Message, Put};
 
-/// Entries waiting to be pushed, oldest first, the newest version of a key only.
+/// What peers are to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    Put(Key, Entry),
+    Invalidate(Tombstone),
+}
+
+/// What news are about. Newer ones take the place of older ones about the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Subject {
+    Entry(Key),
+    Tombstone(Target),
+}
+
+/// News waiting to be pushed, oldest first, the newest about each subject only.
 ///
-/// Bounded in bytes. At the bound the entries that have waited longest are dropped: peers that
-/// miss them fetch for themselves, and memory stays flat.
+/// Bounded in bytes. At the bound those that have waited longest are dropped: peers that miss them
+/// fetch for themselves, and memory stays flat.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     max_bytes: usize,
@@ -22,9 +38,10 @@ pub(crate) struct Outbox {
 
 #[derive(Debug, Default)]
 struct Queue {
-    order: VecDeque<Key>,
-    newest: HashMap<Key, Entry>,
+    order: VecDeque<Subject>,
+    newest: HashMap<Subject, News>,
     bytes: usize,
+    is_closed: bool,
 }
 
 impl Outbox {
@@ -36,26 +53,14 @@ impl Outbox {
         }
     }
 
-    /// Queues an entry; tells how many had to be dropped. One that would not fit an empty queue
-    /// is dropped itself.
-    pub(crate) fn push(&self, key: Key, entry: Entry) -> usize {
-        if entry.weight() > self.max_bytes {
+    /// Queues news; tells how many had to be dropped. Such as would not fit an empty queue are
+    /// dropped themselves.
+    pub(crate) fn push(&self, news: News) -> usize {
+        if news.weight() > self.max_bytes {
             return 1;
         }
         let mut queue = self.queue();
-        queue.bytes += entry.weight();
-        match queue.newest.remove(&key) {
-            Some(waiting) => {
-                let both = waiting.weight() + entry.weight();
-                let kept = merge::merge(waiting, entry);
-                queue.bytes = queue.bytes - both + kept.weight();
-                queue.newest.insert(key, kept);
-            }
-            None => {
-                queue.order.push_back(key);
-                queue.newest.insert(key, entry);
-            }
-        }
+        queue.put(news);
         let mut dropped = 0;
         while queue.bytes > self.max_bytes && queue.take_first().is_some() {
             dropped += 1;
@@ -65,21 +70,28 @@ impl Outbox {
         dropped
     }
 
-    /// Takes the entry that has waited longest; waits for one where there is none. Cancelling the
-    /// call loses nothing. For one consumer.
-    pub(crate) async fn pop(&self) -> (Key, Entry) {
+    /// Takes what has waited longest; waits where there is nothing, until there will be nothing
+    /// any more. Cancelling the call loses nothing. For one consumer.
+    pub(crate) async fn pop(&self) -> Option<News> {
         loop {
             let filled = self.filled.notified();
-            if let Some(first) = self.queue().take_first() {
-                return first;
+            {
+                let mut queue = self.queue();
+                if let Some(first) = queue.take_first() {
+                    return Some(first);
+                }
+                if queue.is_closed {
+                    return None;
+                }
             }
             filled.await;
         }
     }
 
-    /// Whether nothing is waiting.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.queue().order.is_empty()
+    /// Lets the consumer end once it has taken all that is waiting.
+    pub(crate) fn close(&self) {
+        self.queue().is_closed = true;
+        self.filled.notify_one();
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -89,11 +101,64 @@ impl Outbox {
 }
 
 impl Queue {
-    fn take_first(&mut self) -> Option<(Key, Entry)> {
-        let key = self.order.pop_front()?;
-        let entry = self.newest.remove(&key)?;
-        self.bytes -= entry.weight();
-        Some((key, entry))
+    fn put(&mut self, news: News) {
+        let subject = news.subject();
+        let news = match self.newest.remove(&subject) {
+            Some(waiting) => {
+                self.bytes -= waiting.weight();
+                waiting.or_newer(news)
+            }
+            None => {
+                self.order.push_back(subject.clone());
+                news
+            }
+        };
+        self.bytes += news.weight();
+        self.newest.insert(subject, news);
+    }
+
+    fn take_first(&mut self) -> Option<News> {
+        let subject = self.order.pop_front()?;
+        let news = self.newest.remove(&subject)?;
+        self.bytes -= news.weight();
+        Some(news)
+    }
+}
+
+impl News {
+    pub(crate) fn into_message(self) -> Message {
+        match self {
+            Self::Put(key, entry) => Message::Put(Put { key, entry }),
+            Self::Invalidate(tombstone) => Message::Invalidate(tombstone),
+        }
+    }
+
+    fn subject(&self) -> Subject {
+        match self {
+            Self::Put(key, _) => Subject::Entry(*key),
+            Self::Invalidate(tombstone) => Subject::Tombstone(tombstone.target.clone()),
+        }
+    }
+
+    /// The newer of two about the same subject.
+    fn or_newer(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Put(key, ours), Self::Put(_, theirs)) => {
+                Self::Put(key, merge::merge(ours, theirs))
+            }
+            (Self::Invalidate(ours), Self::Invalidate(theirs)) if ours.stamp > theirs.stamp => {
+                Self::Invalidate(ours)
+            }
+            (_, other) => other,
+        }
+    }
+
+    /// What it occupies in memory, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::Put(_, entry) => entry.weight(),
+            Self::Invalidate(tombstone) => tombstone.weight(),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-/// The name of a peer: up to 64 bytes that its transport chose, shown in base58 as libp2p does.
+/// The name of a peer: up to 38 bytes that its transport chose, shown in base58 as libp2p does.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId {
     // Unused bytes are zero, so that the derived comparisons are right.
@@ -20,8 +20,8 @@ pub struct PeerId {
 pub struct PeerIdTooLong(pub usize);
 
 impl PeerId {
-    /// The longest name, in bytes. libp2p's are 34 or 38.
-    pub const MAX_LEN: usize = 64;
+    /// The longest name, in bytes: libp2p's are 34 or 38. Every entry holds one, so it is no longer.
+    pub const MAX_LEN: usize = 38;
 
     /// The name that goes with [`NoTransport`](crate::NoTransport): nobody else has ever seen it.
     pub const LOCAL: Self = Self {

@@ -1,29 +1,81 @@
 //! This member's copy of what the fleet knows: the store, and the rules for what gets into it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::Notify;
+use tokio::task;
 
 use crate::entry::Entry;
+use crate::events::{Announcer, Event};
+use crate::fetch::Source;
 use crate::freshness::{Freshness, Lifetime, State};
-use crate::key::Key;
-use crate::outbox::Outbox;
+use crate::index::Index;
+use crate::key::{Key, Resource};
+use crate::merge::Version;
+use crate::outbox::{News, Outbox};
+use crate::path::Path;
 use crate::peer::PeerId;
 use crate::stats::Counters;
 use crate::store::{Merged, Store};
-use crate::time::{Clock, MAX_SKEW, MeshTime};
+use crate::tier::Tier;
+use crate::time::{Clock, MAX_SKEW, MeshClock, MeshTime, Observed};
+use crate::tombstone::{Target, Tombstone, Tombstones};
 use crate::wire::Put;
+
+mod known;
+
+/// Tombstones that are remembered one by one.
+const MAX_TOMBSTONES: usize = 16 * 1024;
+
+/// The part of the memory, one in so many, that is given to the index of what was evicted.
+const INDEX_SHARE: u64 = 32;
+
+/// A correction of the clock that somebody may want to know of, in milliseconds.
+const WORTH_TELLING: u64 = 1000;
 
 /// The copy that the cache in front and the node behind work on together.
 pub(crate) struct Replica {
     pub(crate) local_peer: PeerId,
-    pub(crate) store: Store,
     pub(crate) outbox: Outbox,
     pub(crate) counters: Arc<Counters>,
-    clock: Arc<dyn Clock>,
+    pub(crate) events: Arc<Announcer>,
+    pub(crate) clock: MeshClock,
+    store: Store,
+    index: Arc<Index>,
+    tombstones: Tombstones,
+    tier: Option<Arc<dyn Tier>>,
+    /// The latest stamp seen, which a tombstone has to be later than.
+    latest: AtomicU64,
+    /// For how long an invalidation has to be remembered.
+    longest_lifetime: Duration,
+    /// Told when an invalidation has left something to sweep.
+    pub(crate) overdue: Notify,
 }
 
-/// What became of an entry from a peer.
+/// The bounds of a replica.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) max_bytes: u64,
+    pub(crate) max_entries: u64,
+    pub(crate) max_queued_bytes: usize,
+    pub(crate) longest_lifetime: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            max_bytes: 256 * 1024 * 1024,
+            max_entries: u64::MAX,
+            max_queued_bytes: 64 * 1024 * 1024,
+            longest_lifetime: Duration::from_secs(8 * 24 * 3600),
+        }
+    }
+}
+
+/// What became of something from a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Received {
     /// Newer than what was held, and kept.
@@ -38,16 +90,39 @@ impl Replica {
     pub(crate) fn new(
         local_peer: PeerId,
         clock: Arc<dyn Clock>,
-        max_bytes: u64,
-        max_queued_bytes: usize,
+        bounds: Bounds,
+        tier: Option<Arc<dyn Tier>>,
     ) -> Self {
         let counters = Arc::<Counters>::default();
+        let events = Arc::<Announcer>::default();
+        let index_bytes = bounds.max_bytes / INDEX_SHARE;
+        let index = Arc::new(Index::new(index_bytes));
+        let evicted = {
+            let (counters, events) = (Arc::clone(&counters), Arc::clone(&events));
+            let index = Arc::clone(&index);
+            move |key, entry: Entry| {
+                index.remember(key, &entry);
+                counters.evictions.add(1);
+                events.tell(|| Event::Evicted(key));
+            }
+        };
+        let tombstones = Tombstones::new(MAX_TOMBSTONES);
+        for tombstone in tier.iter().flat_map(|tier| tier.tombstones()) {
+            tombstones.insert(tombstone);
+        }
         Self {
             local_peer,
-            store: Store::new(max_bytes, Arc::clone(&counters)),
-            outbox: Outbox::new(max_queued_bytes),
+            outbox: Outbox::new(bounds.max_queued_bytes),
             counters,
-            clock,
+            events,
+            clock: MeshClock::new(clock),
+            store: Store::new(bounds.max_bytes - index_bytes, bounds.max_entries, evicted),
+            index,
+            tombstones,
+            tier,
+            latest: AtomicU64::new(0),
+            longest_lifetime: bounds.longest_lifetime,
+            overdue: Notify::new(),
         }
     }
 
@@ -55,69 +130,289 @@ impl Replica {
         self.clock.now()
     }
 
-    /// What is held under `key` and not dead; a tombstone, too.
-    pub(crate) fn get(&self, key: &Key) -> Option<Entry> {
-        self.store.get(key, self.now())
-    }
-
-    /// A stamp for what upstream is about to be asked under `key`: the present, or the moment
-    /// after the newest version held, so that stamps never run backwards.
-    ///
-    /// It is taken before upstream is asked. An invalidation that comes in while the answer is on
-    /// its way is then later than the answer, and wins.
-    pub(crate) fn stamp(&self, key: &Key) -> MeshTime {
-        let now = self.now();
-        match self.store.get(key, now) {
-            Some(held) => now.max(held.stored_at().next()),
-            None => now,
+    pub(crate) fn observe_upstream_time(&self, upstream: MeshTime) {
+        match self.clock.observe(upstream) {
+            Observed::Unchanged => {}
+            Observed::Moved { from, to } if from.abs_diff(to) >= WORTH_TELLING => tracing::info!(
+                "the local clock differs from upstream's: {to} ms are added to it from now on"
+            ),
+            Observed::Moved { .. } => {}
+            Observed::Absurd => tracing::debug!(
+                "upstream's clock says {upstream}, over a day from the local one: not believed"
+            ),
         }
     }
 
-    /// Keeps a value of our own and queues it for the peers.
+    /// What is held in memory under `key`, if it is neither dead nor void.
+    pub(crate) fn get(&self, key: &Key, now: MeshTime) -> Option<Entry> {
+        let entry = self.store.get(key)?;
+        if self.is_over(&entry, now) || self.is_void(key, &entry) {
+            self.drop_if_over(*key, now);
+            return None;
+        }
+        Some(entry)
+    }
+
+    /// The same, from the second tier where the memory has nothing. Waits for the disk.
+    pub(crate) async fn load(&self, key: Key, now: MeshTime) -> Option<Entry> {
+        if let Some(entry) = self.get(&key, now) {
+            return Some(entry);
+        }
+        let tier = Arc::clone(self.tier.as_ref()?);
+        let loading = task::spawn_blocking(move || tier.load(&key, now));
+        // A panic there is a miss here.
+        let entry = loading.await.ok().flatten()?;
+        if self.is_void(&key, &entry) || self.is_over(&entry, now) {
+            self.discard(key, &entry);
+            return None;
+        }
+        let evicted = self.evicted(&key, now);
+        if evicted.is_some_and(|version| version > Version::of(&entry)) {
+            return None;
+        }
+        self.saw(entry.stored_at());
+        self.store.merge(key, entry.clone());
+        // Something newer may have come in meanwhile; or the memory may have no room for it.
+        let held = self.get(&key, now);
+        held.or_else(|| Some(entry).filter(|entry| !self.is_void(&key, entry)))
+    }
+
+    /// An entry with where it comes from, if it is fresh enough; else the entry again.
+    pub(crate) fn if_fresh(
+        &self,
+        entry: Entry,
+        freshness: Freshness,
+    ) -> Result<(Entry, Source), Entry> {
+        if entry.state(self.now(), freshness) != State::Fresh {
+            return Err(entry);
+        }
+        let source = self.source_of(&entry);
+        Ok((entry, source))
+    }
+
+    /// Whose fetch an entry is owed to.
+    pub(crate) fn source_of(&self, entry: &Entry) -> Source {
+        if entry.origin() == self.local_peer {
+            Source::Hit
+        } else {
+            Source::PeerHit
+        }
+    }
+
+    /// A stamp for what upstream is about to be asked: the present, or the moment after the newest
+    /// version and the latest invalidation known, so that stamps never run backwards.
+    ///
+    /// It is taken before upstream is asked. An invalidation that comes in while the answer is on
+    /// its way is then later than the answer, and wins.
+    pub(crate) fn stamp(&self, resource: &Resource) -> MeshTime {
+        let Resource { key, path } = resource;
+        let now = self.now();
+        let held = self.get(key, now).map(|entry| entry.stored_at());
+        let evicted = self.evicted(key, now).map(|version| version.stored_at);
+        let void = self.tombstones.until(key, path);
+        let seen = [held, evicted, void].into_iter().flatten().max();
+        let stamp = now.max(seen.map(MeshTime::next).unwrap_or_default());
+        self.saw(stamp);
+        stamp
+    }
+
+    /// Keeps a value of our own and queues it for the peers, unless an invalidation has come in
+    /// since the stamp was taken.
     pub(crate) fn commit(
         &self,
-        key: Key,
+        resource: Resource,
         stamp: MeshTime,
         value: Bytes,
         lifetime: Lifetime,
     ) -> Entry {
-        let entry = Entry::value(stamp, self.local_peer, value, lifetime);
-        self.publish(key, entry.clone());
+        let Resource { key, path } = resource;
+        let entry = Entry::new(stamp, self.local_peer, path, value, lifetime);
+        if !self.is_void(&key, &entry) && self.keep(key, &entry) {
+            self.tell_peers(News::Put(key, entry.clone()));
+        }
         entry
     }
 
-    /// Puts a tombstone of our own over `key` and queues it for the peers.
-    pub(crate) fn bury(&self, key: Key, lifetime: Lifetime) {
-        let tombstone = Entry::tombstone(self.stamp(&key), self.local_peer, lifetime);
-        self.publish(key, tombstone);
+    /// Whether what was so at `moment` has been made void since.
+    pub(crate) fn is_void_as_of(&self, resource: &Resource, moment: MeshTime) -> bool {
+        self.tombstones.cover(&resource.key, &resource.path, moment)
     }
 
-    /// Merges what a peer has sent.
-    pub(crate) fn receive(&self, put: Put) -> Received {
+    /// Makes a target void and queues that for the peers.
+    pub(crate) fn bury(&self, target: Target) {
+        // No earlier than all that has been seen, so that nothing which it covers is later. What
+        // lies further ahead than this counts for nothing here, and is refused elsewhere.
         let now = self.now();
-        let Put { key, entry } = put;
-        let received = if entry.stored_at() > now.saturating_add(MAX_SKEW) {
-            Received::FromTheFuture
-        } else if entry.state(now, Freshness::AS_STORED) == State::Dead {
-            Received::Ignored
-        } else {
-            match self.store.merge(key, entry) {
-                Merged::Accepted => Received::Accepted,
-                Merged::Ignored => Received::Ignored,
-            }
+        let latest = MeshTime::from_millis(self.latest.load(Ordering::Relaxed));
+        let tombstone = Tombstone {
+            target,
+            stamp: latest.clamp(now, now.saturating_add(MAX_SKEW)),
+            kept_for: self.longest_lifetime,
+            origin: self.local_peer,
         };
+        if self.remember(tombstone.clone()) {
+            self.tell_peers(News::Invalidate(tombstone));
+        }
+    }
+
+    /// Merges an entry that a peer has sent.
+    pub(crate) fn receive(&self, put: Put) -> Received {
+        let Put { key, entry } = put;
+        let now = self.now();
+        self.count(if self.is_ahead(entry.stored_at(), now) {
+            Received::FromTheFuture
+        } else if !self.is_over(&entry, now)
+            && !self.is_void(&key, &entry)
+            && self.keep(key, &entry)
+        {
+            Received::Accepted
+        } else {
+            Received::Ignored
+        })
+    }
+
+    /// Takes over an invalidation that a peer has sent.
+    pub(crate) fn receive_tombstone(&self, tombstone: Tombstone) -> Received {
+        let now = self.now();
+        self.count(if self.is_ahead(tombstone.stamp, now) {
+            Received::FromTheFuture
+        } else if tombstone.dies_at() > now && self.remember(tombstone) {
+            Received::Accepted
+        } else {
+            Received::Ignored
+        })
+    }
+
+    /// Drops what is dead or void, and forgets the tombstones that nothing can meet any more.
+    /// Takes time that grows with what is held: not for a thread that others wait for.
+    pub(crate) fn sweep(&self) {
+        let now = self.now();
+        for (key, entry) in self.store.iter() {
+            if self.is_over(&entry, now) || self.is_void(&key, &entry) {
+                self.drop_if_over(key, now);
+            }
+        }
+        if let Some(tier) = &self.tier {
+            tier.sweep(now);
+        }
+        self.tombstones.sweep(now);
+    }
+
+    /// How many entries in memory lie at `path` and below it. Takes time, as a sweep does.
+    pub(crate) fn count_under(&self, path: &Path) -> u64 {
+        let held = self.store.iter();
+        held.filter(|(key, entry)| path.covers(entry.path()) && self.may_serve(key, entry))
+            .count() as u64
+    }
+
+    /// How many entries are in memory, and what they weigh in bytes.
+    pub(crate) fn size(&self) -> (u64, u64) {
+        self.store.size()
+    }
+
+    pub(crate) fn tier(&self) -> Option<&Arc<dyn Tier>> {
+        self.tier.as_ref()
+    }
+
+    /// Merges into every tier; tells whether the entry was news.
+    fn keep(&self, key: Key, entry: &Entry) -> bool {
+        let now = self.now();
+        let evicted = self.evicted(&key, now);
+        // Drops one from when a clock ran ahead: it would win.
+        self.get(&key, now);
+        if evicted.is_some_and(|version| version >= Version::of(entry))
+            || self.store.merge(key, entry.clone()) == Merged::Ignored
+        {
+            return false;
+        }
+        self.saw(entry.stored_at());
+        if let Some(tier) = &self.tier {
+            tier.keep(key, entry.clone());
+        }
+        self.events.tell(|| Event::Kept {
+            key,
+            stored_at: entry.stored_at(),
+            origin: entry.origin(),
+        });
+        true
+    }
+
+    fn remember(&self, tombstone: Tombstone) -> bool {
+        let is_news = self.tombstones.insert(tombstone.clone());
+        if is_news {
+            if let Some(tier) = &self.tier {
+                tier.bury(tombstone.clone());
+            }
+            self.events.tell(|| Event::Invalidated(tombstone.target));
+            self.overdue.notify_one();
+        }
+        is_news
+    }
+
+    /// Whether an entry is neither over nor void at this moment.
+    pub(crate) fn may_serve(&self, key: &Key, entry: &Entry) -> bool {
+        !self.is_over(entry, self.now()) && !self.is_void(key, entry)
+    }
+
+    /// Whether an entry counts for nothing, whatever has been invalidated: dead, older than what
+    /// invalidations are remembered for, or from a time when a clock ran ahead.
+    fn is_over(&self, entry: &Entry, now: MeshTime) -> bool {
+        entry.is_dead(now)
+            || entry.age(now) >= self.longest_lifetime
+            || self.is_ahead(entry.stored_at(), now)
+    }
+
+    /// The version of an entry that was evicted, unless a clock ran ahead then.
+    fn evicted(&self, key: &Key, now: MeshTime) -> Option<Version> {
+        let evicted = self.index.get(key);
+        evicted.filter(|version| !self.is_ahead(version.stored_at, now))
+    }
+
+    fn is_void(&self, key: &Key, entry: &Entry) -> bool {
+        self.tombstones.cover(key, entry.path(), entry.stored_at())
+    }
+
+    /// Drops what is held under `key`, unless a merge has brought a living entry meanwhile.
+    fn drop_if_over(&self, key: Key, now: MeshTime) {
+        let mut void = None;
+        let dropped = self.store.drop_if(key, |held| {
+            let is_void = self.is_void(&key, held);
+            void = is_void.then(|| held.clone());
+            is_void || self.is_over(held, now)
+        });
+        if let Some(entry) = void {
+            self.discard(key, &entry);
+        } else if dropped {
+            self.counters.expirations.add(1);
+            self.events.tell(|| Event::Expired(key));
+        }
+    }
+
+    fn discard(&self, key: Key, entry: &Entry) {
+        if let Some(tier) = &self.tier {
+            tier.discard(key, entry);
+        }
+    }
+
+    fn tell_peers(&self, news: News) {
+        let dropped = self.outbox.push(news);
+        self.counters.failed.add(dropped as u64);
+    }
+
+    fn is_ahead(&self, stamp: MeshTime, now: MeshTime) -> bool {
+        stamp > now.saturating_add(MAX_SKEW)
+    }
+
+    fn saw(&self, stamp: MeshTime) {
+        self.latest.fetch_max(stamp.as_millis(), Ordering::Relaxed);
+    }
+
+    fn count(&self, received: Received) -> Received {
         match received {
             Received::Accepted => self.counters.accepted.add(1),
             Received::Ignored => self.counters.ignored.add(1),
             Received::FromTheFuture => self.counters.rejected.add(1),
         }
         received
-    }
-
-    fn publish(&self, key: Key, entry: Entry) {
-        if self.store.merge(key, entry.clone()) == Merged::Accepted {
-            let dropped = self.outbox.push(key, entry);
-            self.counters.failed.add(dropped as u64);
-        }
     }
 }

@@ -4,10 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+use crate::fetch::Source;
+
 /// The counters of a cache at one moment.
 ///
 /// Every lookup counts in exactly one of `hits`, `peer_hits`, `misses`, `revalidated`,
-/// `stale_served` and `coalesced`.
+/// `stale_served` and `coalesced`. A revalidation in the background is nobody's lookup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Stats {
@@ -19,7 +21,8 @@ pub struct Stats {
     pub misses: u64,
     /// Answered from a stale entry which upstream confirmed.
     pub revalidated: u64,
-    /// Answered from a stale entry because upstream could not answer.
+    /// Answered from a stale entry because upstream could not answer, or the caller would not
+    /// wait for it.
     pub stale_served: u64,
     /// Answered by a fetch that somebody else had under way.
     pub coalesced: u64,
@@ -27,10 +30,12 @@ pub struct Stats {
     pub expirations: u64,
     /// Entries dropped to make room.
     pub evictions: u64,
-    /// Entries held now.
+    /// Entries held in memory now.
     pub entries: u64,
-    /// What they occupy in memory, in bytes.
+    /// What they occupy there, in bytes.
     pub bytes: u64,
+    /// The store on disk, where there is one.
+    pub disk: Option<DiskStats>,
     /// Peers connected now.
     pub connected_peers: u64,
     /// Entries pushed to peers.
@@ -57,10 +62,28 @@ pub struct BroadcastStats {
 pub struct ReceivedStats {
     /// Newer than what was held, and kept.
     pub accepted: u64,
-    /// Known already, older than what is held, or dead on arrival.
+    /// Known already, older than what is held, invalidated, or dead on arrival.
     pub ignored: u64,
     /// Refused: stamped too far ahead, or not understood.
     pub rejected: u64,
+}
+
+/// A store on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DiskStats {
+    /// Entries on disk.
+    pub entries: u64,
+    /// What they occupy there, in bytes.
+    pub bytes: u64,
+    /// Entries dropped to make room.
+    pub evictions: u64,
+    /// Entries that were not written, because too much was waiting or the disk failed.
+    pub dropped: u64,
+    /// Entries that did not open, or were not what they should be. They are dropped from disk.
+    pub unreadable: u64,
+    /// Whether the last write failed. It is tried again.
+    pub failing: bool,
 }
 
 impl Stats {
@@ -124,6 +147,19 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
+    /// Counts a lookup by how it was answered.
+    pub(crate) fn count(&self, source: Source) {
+        let counter = match source {
+            Source::Hit => &self.hits,
+            Source::PeerHit => &self.peer_hits,
+            Source::Coalesced => &self.coalesced,
+            Source::Revalidated => &self.revalidated,
+            Source::Stale => &self.stale_served,
+            Source::Fetched | Source::Refetched => &self.misses,
+        };
+        counter.add(1);
+    }
+
     /// The counted part of the statistics; what is measured on the spot is left at zero.
     pub(crate) fn snapshot(&self) -> Stats {
         let (acked, failed) = (self.acked.get(), self.failed.get());

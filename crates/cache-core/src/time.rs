@@ -1,6 +1,9 @@
 //! Mesh time, and the one place where a clock is read.
 
+use std::collections::VecDeque;
 use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -42,6 +45,11 @@ impl MeshTime {
         Self(self.0.saturating_add(millis))
     }
 
+    /// This moment moved by so many milliseconds, in either direction; stops at both ends of time.
+    const fn shifted_by(self, millis: i64) -> Self {
+        Self(self.0.saturating_add_signed(millis))
+    }
+
     /// The next moment that can be told apart from this one.
     pub(crate) const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -80,3 +88,101 @@ impl Clock for SystemClock {
         MeshTime::default().saturating_add(since_epoch)
     }
 }
+
+/// Mesh time: the local clock, moved by what upstream's clock has shown it to be off.
+///
+/// Upstream's is the one clock that all members see. Without it, a runner whose clock is wrong by
+/// more than [`MAX_SKEW`] would share nothing: its stamps would be refused, or lose every merge.
+pub(crate) struct MeshClock {
+    local: Arc<dyn Clock>,
+    /// In milliseconds; zero until upstream has been heard.
+    offset: AtomicI64,
+    samples: Mutex<VecDeque<i64>>,
+}
+
+/// What came of hearing upstream's time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Observed {
+    /// The offset, in milliseconds, is what it was.
+    Unchanged,
+    /// The offset has changed, in milliseconds.
+    Moved { from: i64, to: i64 },
+    /// Upstream's clock and ours lie further apart than [`MeshClock::MAX_OFFSET`]. One of them
+    /// is no clock, and the observation was dropped.
+    Absurd,
+}
+
+impl MeshClock {
+    /// The most that the local clock is corrected by.
+    pub(crate) const MAX_OFFSET: Duration = Duration::from_secs(24 * 3600);
+
+    /// A `Date` names a second, and may have been on its way for as long again.
+    const RESOLUTION: i64 = 2000;
+
+    /// The offset is the median of so many observations, so that a few wrong ones do no harm. The
+    /// first is taken as it is: there is none to compare it with.
+    const SAMPLES: usize = 5;
+
+    pub(crate) fn new(local: Arc<dyn Clock>) -> Self {
+        Self {
+            local,
+            offset: AtomicI64::new(0),
+            samples: Mutex::default(),
+        }
+    }
+
+    /// The present moment in mesh time.
+    pub(crate) fn now(&self) -> MeshTime {
+        let offset = self.offset.load(Ordering::Relaxed);
+        self.local.now().shifted_by(offset)
+    }
+
+    /// Takes note of upstream's clock, as an answer that has just arrived shows it.
+    ///
+    /// An observation says that the offset lies between two bounds. Where the offset in force does,
+    /// the observation confirms it, so that a clock which is right is not disturbed.
+    pub(crate) fn observe(&self, upstream: MeshTime) -> Observed {
+        let least = millis_between(self.local.now(), upstream);
+        if least.unsigned_abs() > Self::MAX_OFFSET.as_millis() as u64 {
+            return Observed::Absurd;
+        }
+        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let offset = self.offset.load(Ordering::Relaxed);
+        if samples.len() == Self::SAMPLES {
+            samples.pop_front();
+        }
+        samples.push_back(offset.clamp(least, least + Self::RESOLUTION));
+        let mut sorted: Vec<_> = samples.iter().copied().collect();
+        sorted.sort_unstable();
+        // Of an even number, both medians will do: stay as close to the present offset as they let.
+        let (low, high) = (sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+        let moved = offset.clamp(low, high);
+        self.offset.store(moved, Ordering::Relaxed);
+        if moved == offset {
+            Observed::Unchanged
+        } else {
+            Observed::Moved {
+                from: offset,
+                to: moved,
+            }
+        }
+    }
+}
+
+/// From `from` to `to`, in milliseconds; negative where `to` is the earlier.
+fn millis_between(from: MeshTime, to: MeshTime) -> i64 {
+    let millis = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+    millis(to.since(from)) - millis(from.since(to))
+}
+
+impl fmt::Debug for MeshClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MeshClock")
+            .field("now", &self.now())
+            .field("offset_millis", &self.offset)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::entry::Entry;
 use crate::key::Key;
+use crate::tombstone::Tombstone;
 use crate::transport::MAX_FRAME;
+
+pub use crate::catch_up::{Question, Reply};
+pub use crate::digest::{Known, Summary};
 
 /// The version that this code speaks.
 pub const VERSION: u8 = 1;
@@ -23,6 +27,12 @@ pub enum Message {
     Put(Put),
     /// "I have seen it", whether or not it was kept.
     Ack,
+    /// "This is void." Answered with [`Message::Ack`].
+    Invalidate(Tombstone),
+    /// A question of a member that catches up. Answered with [`Message::Reply`].
+    Ask(Question),
+    /// The answer to [`Message::Ask`].
+    Reply(Reply),
 }
 
 /// The payload of [`Message::Put`].
@@ -70,9 +80,13 @@ pub enum WireError {
 mod kind {
     pub(super) const PUT: u8 = 1;
     pub(super) const ACK: u8 = 2;
+    pub(super) const INVALIDATE: u8 = 3;
+    pub(super) const ASK: u8 = 4;
+    pub(super) const REPLY: u8 = 5;
 }
 
-/// What a frame holds beside a value: key, stamp, lifetime, origin and lengths at their longest.
+/// What a frame holds beside a value: key, stamp, lifetime, origin, path and lengths at their
+/// longest.
 const ENVELOPE_RESERVE: usize = 4096;
 
 /// The longest value that fits a frame, in bytes.
@@ -83,17 +97,21 @@ impl Message {
     pub fn encode(&self) -> Result<Bytes, WireError> {
         let frame = match self {
             Self::Put(put) => {
-                let value = put.entry.as_value().map_or(0, Bytes::len);
+                let value = put.entry.value().len();
                 // Checked before the copy is made.
                 if value > MAX_VALUE {
                     return Err(too_large(value));
                 }
-                let mut frame = Vec::with_capacity(value + 256);
-                frame.extend_from_slice(&[VERSION, kind::PUT]);
-                postcard::to_extend(put, frame)?
+                frame(kind::PUT, put, value)?
             }
-            Self::Ack => vec![VERSION, kind::ACK],
+            Self::Ack => frame(kind::ACK, &(), 0)?,
+            Self::Invalidate(tombstone) => frame(kind::INVALIDATE, tombstone, 0)?,
+            Self::Ask(question) => frame(kind::ASK, question, 0)?,
+            Self::Reply(reply) => frame(kind::REPLY, reply, 0)?,
         };
+        if frame.len() > MAX_FRAME {
+            return Err(too_large(frame.len()));
+        }
         Ok(frame.into())
     }
 
@@ -108,11 +126,11 @@ impl Message {
         }
         let (&kind, fields) = rest.split_first().ok_or(WireError::NoHeader)?;
         let (message, rest) = match kind {
-            kind::PUT => {
-                let (put, rest) = postcard::take_from_bytes(fields)?;
-                (Self::Put(put), rest)
-            }
+            kind::PUT => fields_of(fields, Self::Put)?,
             kind::ACK => (Self::Ack, fields),
+            kind::INVALIDATE => fields_of(fields, Self::Invalidate)?,
+            kind::ASK => fields_of(fields, Self::Ask)?,
+            kind::REPLY => fields_of(fields, Self::Reply)?,
             unknown => return Err(WireError::UnknownKind(unknown)),
         };
         if rest.is_empty() {
@@ -121,6 +139,21 @@ impl Message {
             Err(WireError::TrailingBytes(rest.len()))
         }
     }
+}
+
+/// A frame of these fields, among which there is a value of so many bytes.
+fn frame(kind: u8, fields: &impl Serialize, value: usize) -> Result<Vec<u8>, WireError> {
+    let mut frame = Vec::with_capacity(value + 256);
+    frame.extend_from_slice(&[VERSION, kind]);
+    Ok(postcard::to_extend(fields, frame)?)
+}
+
+fn fields_of<'f, T: Deserialize<'f>>(
+    fields: &'f [u8],
+    message: impl FnOnce(T) -> Message,
+) -> Result<(Message, &'f [u8]), WireError> {
+    let (fields, rest) = postcard::take_from_bytes(fields)?;
+    Ok((message(fields), rest))
 }
 
 fn too_large(size: usize) -> WireError {

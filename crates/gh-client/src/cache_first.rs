@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use cache_core::{Answer, Cache, Freshness, Key, Scope};
+use cache_core::{Answer, Cache, Freshness, Key, Path, Resource, Scope};
 use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::sync::{Semaphore, oneshot};
@@ -126,6 +126,7 @@ where
         freshness: Freshness,
     ) -> Result<Option<Response<Body>>, UpstreamError> {
         let key = Key::new(question.family(&self.layer.base), asker.scope);
+        let resource = Resource::new(key, Path::new(question.path()));
         let (private, privately) = oneshot::channel();
         let ask = Ask {
             upstream: decoding(self.upstream.clone()),
@@ -136,12 +137,13 @@ where
             private,
         };
         let fetch = |stale| ask.run(stale);
-        let (value, status) = match self.layer.cache.get_or_fetch(key, freshness, fetch).await {
+        let answer = self.layer.cache.get_or_fetch(resource, freshness, fetch);
+        let (value, status) = match answer.await {
             Ok(Answer::Entry { entry, source, age }) => {
-                (entry.as_value().cloned(), CacheStatus::Lookup(source, age))
+                (entry.value().clone(), CacheStatus::Lookup(source, age))
             }
             Ok(Answer::Passing { value, source }) => {
-                (Some(value), CacheStatus::Lookup(source, Duration::ZERO))
+                (value, CacheStatus::Lookup(source, Duration::ZERO))
             }
             Ok(Answer::Private) => {
                 let response = privately.await.map_err(|_| UpstreamError::Lost)?;
@@ -155,7 +157,7 @@ where
                 None => return Err(error.into()),
             },
         };
-        let stored = value.and_then(|value| Stored::decode(&value).ok());
+        let stored = Stored::decode(&value).ok();
         Ok(stored.map(|stored| self.present(stored, asker, status)))
     }
 

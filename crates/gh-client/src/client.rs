@@ -22,7 +22,8 @@ use crate::credential::PrincipalKey;
 use crate::error::{BuildError, UpstreamError};
 use crate::fetch::{Keeping, ROOM};
 use crate::github::GitHub;
-use crate::rate_limit::{ObserveRateLimits, Observing, RateLimits};
+use crate::observe::{ObserveLayer, Observing};
+use crate::rate_limit::RateLimits;
 use crate::stats::{Counters, Stats};
 use crate::token::Token;
 use crate::ttl;
@@ -184,9 +185,10 @@ impl Builder {
         let counters = Arc::<Counters>::default();
         let limits = RateLimits::new();
         let upstream = Upstream::new(Arc::clone(&base), self.via, Arc::clone(&counters))?;
-        let observe = ObserveRateLimits {
+        let observe = ObserveLayer {
             limits: limits.clone(),
             key: self.principal_key.clone(),
+            cache: cache.clone(),
         };
         let cache_first = CacheFirstLayer {
             cache,

@@ -65,10 +65,7 @@ where
 {
     /// Asks, with the stale entry's validator where there is one.
     pub(crate) async fn run(self, stale: Option<Entry>) -> Result<Fetched, BoxError> {
-        let stale = stale
-            .as_ref()
-            .and_then(Entry::as_value)
-            .and_then(|value| Stored::decode(value).ok());
+        let stale = stale.and_then(|entry| Stored::decode(entry.value()).ok());
         let request = self.request(stale.as_ref());
         let is_conditional = request.headers().contains_key(header::IF_NONE_MATCH)
             || request.headers().contains_key(header::IF_MODIFIED_SINCE);

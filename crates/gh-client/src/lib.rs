@@ -51,6 +51,7 @@ mod credential;
 pub mod error;
 mod fetch;
 mod github;
+mod observe;
 mod policy;
 mod rate_limit;
 mod stats;

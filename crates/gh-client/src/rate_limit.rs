@@ -1,17 +1,9 @@
 //! What GitHub last said about its limits, for each principal and resource.
 
-use std::task::{Context, Poll};
-
 use cache_core::Scope;
-use futures::future::BoxFuture;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use http::{Request, Response};
 use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
-use tower::{Layer, Service};
-
-use crate::body::Body;
-use crate::credential::{Credential, PrincipalKey};
 
 /// The state of one [rate limit](https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#checking-the-status-of-your-rate-limit).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +54,7 @@ impl RateLimits {
     }
 
     /// Takes note of what an answer says.
-    fn observe(&self, scope: Scope, headers: &HeaderMap) {
+    pub(crate) fn observe(&self, scope: Scope, headers: &HeaderMap) {
         let number = |name| headers.get(name)?.to_str().ok()?.parse().ok();
         let limit = || {
             Some(RateLimit {
@@ -101,56 +93,6 @@ impl RateLimits {
 fn resource(headers: &HeaderMap) -> &str {
     let named = headers.get(RESOURCE).and_then(|value| value.to_str().ok());
     named.unwrap_or("core")
-}
-
-/// Takes note of the limits in every answer that comes from GitHub.
-#[derive(Clone, Debug)]
-pub(crate) struct ObserveRateLimits {
-    pub(crate) limits: RateLimits,
-    pub(crate) key: PrincipalKey,
-}
-
-impl<S> Layer<S> for ObserveRateLimits {
-    type Service = Observing<S>;
-
-    fn layer(&self, inner: S) -> Observing<S> {
-        Observing {
-            inner,
-            observe: self.clone(),
-        }
-    }
-}
-
-/// The service that [`ObserveRateLimits`] makes.
-#[derive(Clone, Debug)]
-pub(crate) struct Observing<S> {
-    inner: S,
-    observe: ObserveRateLimits,
-}
-
-impl<S> Service<Request<Body>> for Observing<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Future: Send + 'static>,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let credential = Credential::of(request.headers());
-        let scope = self.observe.key.scope(credential.as_ref());
-        let limits = self.observe.limits.clone();
-        let answer = self.inner.call(request);
-        Box::pin(async move {
-            let response = answer.await?;
-            limits.observe(scope, response.headers());
-            Ok(response)
-        })
-    }
 }
 
 #[cfg(test)]

@@ -16,3 +16,12 @@ fn a_step_is_shown_with_its_environment_as_one_would_type_it() {
         "RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --all-features"
     );
 }
+
+#[test]
+fn the_races_can_be_repeated_by_what_is_printed() {
+    let step = STEPS.iter().find(|step| step.name == "races").unwrap();
+    assert!(
+        step.to_string()
+            .starts_with("RUSTFLAGS='--cfg shuttle' cargo test ")
+    );
+}

@@ -6,8 +6,8 @@ use futures::future::join_all;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::*;
-use crate::MeshTime;
 use crate::testing::ManualClock;
+use crate::{Clock, Event, MeshTime, Source};
 
 const LIFETIME: Lifetime =
     Lifetime::fresh_for(Duration::from_secs(60)).and_stale_for(Duration::from_secs(60));
@@ -55,7 +55,7 @@ impl Fixture {
 
 fn from_entry(answer: Result<Answer, FetchError>) -> (Bytes, Source) {
     match answer.unwrap() {
-        Answer::Entry { entry, source, .. } => (entry.as_value().unwrap().clone(), source),
+        Answer::Entry { entry, source, .. } => (entry.value().clone(), source),
         other => panic!("not from an entry: {other:?}"),
     }
 }
@@ -77,7 +77,7 @@ async fn a_stale_entry_is_handed_to_the_fetch_and_a_dead_one_is_not() {
     let handed = async || {
         let (tell, told) = oneshot::channel();
         let fetch = |stale: Option<Entry>| async {
-            let value = stale.and_then(|entry| entry.as_value().cloned());
+            let value = stale.map(|entry| entry.value().clone());
             tell.send(value.clone()).unwrap();
             Ok(value.map_or(Fetched::Passing(Bytes::new()), |value| {
                 Fetched::Revalidated(value, LIFETIME)
@@ -272,7 +272,7 @@ async fn an_invalidated_entry_is_neither_served_nor_revalidated() {
     let fixture = Fixture::new();
     fixture.fetch_new("1").await;
     fixture.cache.invalidate(key());
-    assert_eq!(fixture.cache.get(&key()), None);
+    assert_eq!(fixture.cache.get(&key()).await, None);
     let fetch = |stale: Option<Entry>| async move {
         assert_eq!(stale, None);
         Ok(Fetched::New("2".into(), LIFETIME))
@@ -292,7 +292,7 @@ async fn stamps_of_a_key_never_run_backwards_though_the_clock_does() {
         .set(MeshTime::from_millis(first.stored_at().as_millis() - 5000));
     let second = fixture.cache.put(key(), "2".into(), LIFETIME);
     assert!(second.stored_at() > first.stored_at());
-    assert_eq!(fixture.cache.get(&key()), Some(second));
+    assert_eq!(fixture.cache.get(&key()).await, Some(second));
 }
 
 #[tokio::test]
@@ -304,4 +304,202 @@ async fn a_closed_cache_still_answers_and_lets_nobody_wait() {
     fixture.clock.advance(Duration::from_secs(120));
     let answer = fixture.fetch(Ok(Fetched::Private)).await;
     assert!(answer.unwrap_err().to_string().contains("closed"));
+}
+
+/// A fetch that waits to be let go on.
+fn held_back(
+    gate: &Arc<Semaphore>,
+    value: &'static str,
+) -> impl FnOnce(Option<Entry>) -> futures::future::BoxFuture<'static, Result<Fetched, BoxError>>
++ Send
++ 'static {
+    let gate = Arc::clone(gate);
+    move |_| {
+        async move {
+            gate.acquire().await?.forget();
+            Ok(Fetched::New(value.into(), LIFETIME))
+        }
+        .boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_allows_it_gets_what_is_stale_at_once_and_one_fetch_renews_it() {
+    let fixture = Fixture::new();
+    fixture.fetch_new("1").await;
+    fixture.clock.advance(Duration::from_secs(65));
+    let content_with =
+        |secs| Freshness::AS_STORED.or_stale_while_revalidating(Duration::from_secs(secs));
+    let gate = Arc::new(Semaphore::new(0));
+    for _ in 0..3 {
+        let fetch = held_back(&gate, "2");
+        let answer = fixture.cache.get_or_fetch(key(), content_with(10), fetch);
+        assert_eq!(from_entry(answer.await), ("1".into(), Source::Stale));
+    }
+    let stats = fixture.cache.stats();
+    assert_eq!((stats.stale_served, stats.requests()), (3, 4));
+
+    // Who is not content waits for the fetch that is already under way.
+    let fetch = |_| async { Err("nobody should fetch twice".into()) };
+    let answer = fixture.cache.get_or_fetch(key(), content_with(5), fetch);
+    tokio::pin!(answer);
+    assert!(futures::poll!(&mut answer).is_pending());
+    gate.add_permits(1);
+    assert_eq!(from_entry(answer.await), ("2".into(), Source::Coalesced));
+    assert_eq!(fixture.fetch_new("3").await, ("2".into(), Source::Hit));
+    assert_eq!(fixture.cache.stats().misses, 1);
+}
+
+#[tokio::test]
+async fn who_asks_after_an_invalidation_does_not_get_the_answer_from_before_it() {
+    let fixture = Fixture::new();
+    let gate = Arc::new(Semaphore::new(0));
+    let fetch = held_back(&gate, "old");
+    let before = fixture
+        .cache
+        .get_or_fetch(key(), Freshness::AS_STORED, fetch);
+    tokio::pin!(before);
+    assert!(futures::poll!(&mut before).is_pending());
+    task::yield_now().await;
+    fixture.cache.invalidate(key());
+    let after = fixture.fetch_new("new");
+    tokio::pin!(after);
+    assert!(futures::poll!(&mut after).is_pending());
+    gate.add_permits(1);
+    let (before, after) = tokio::join!(before, after);
+    assert_eq!(from_entry(before), ("old".into(), Source::Fetched));
+    assert_eq!(after.0, "new");
+    assert_eq!(
+        fixture.fetch_new("newer").await,
+        ("new".into(), Source::Hit)
+    );
+}
+
+#[tokio::test]
+async fn who_asks_after_an_invalidation_does_not_get_a_passing_answer_from_before_it() {
+    let fixture = Fixture::new();
+    let (let_go, gate) = oneshot::channel::<()>();
+    let fetch = |_| async move {
+        gate.await?;
+        Ok(Fetched::Passing("404".into()))
+    };
+    let before = fixture
+        .cache
+        .get_or_fetch(key(), Freshness::AS_STORED, fetch);
+    tokio::pin!(before);
+    assert!(futures::poll!(&mut before).is_pending());
+    task::yield_now().await;
+    // It has been made meanwhile.
+    fixture.cache.invalidate(key());
+    let after = fixture.fetch_new("200");
+    tokio::pin!(after);
+    assert!(futures::poll!(&mut after).is_pending());
+    let_go.send(()).unwrap();
+    let (before, after) = tokio::join!(before, after);
+    assert!(matches!(before, Ok(Answer::Passing { value, .. }) if value == "404"));
+    assert_eq!(after.0, "200");
+}
+
+#[tokio::test]
+async fn invalidating_a_path_drops_what_lies_below_it_and_nothing_else() {
+    let fixture = Fixture::new();
+    let put = |path: &'static str| {
+        let resource = Resource::new(Key::public([path]), Path::new(path));
+        fixture.cache.put(resource, path.into(), LIFETIME)
+    };
+    let paths = ["/repos/o/r", "/repos/o/r/pulls/7", "/repos/o/r2", "/user"];
+    let _ = paths.map(put);
+    assert_eq!(fixture.cache.count_under(Path::new("/repos/o/r")).await, 2);
+    fixture.cache.invalidate_path(Path::new("/repos/o/r"));
+    let held = async |path: &str| fixture.cache.get(&Key::public([path])).await.is_some();
+    let held = join_all(paths.map(held)).await;
+    assert_eq!(held, [false, false, true, true]);
+    assert_eq!(fixture.cache.count_under(Path::root()).await, 2);
+
+    // What comes anew is kept again, though the clock has not moved.
+    put("/repos/o/r");
+    assert!(
+        fixture
+            .cache
+            .get(&Key::public(["/repos/o/r"]))
+            .await
+            .is_some()
+    );
+    fixture.cache.invalidate_all();
+    assert_eq!(fixture.cache.count_under(Path::root()).await, 0);
+}
+
+#[tokio::test]
+async fn an_invalidation_is_later_than_what_a_clock_that_was_set_back_has_stamped() {
+    let fixture = Fixture::new();
+    let put = fixture.cache.put(key(), "1".into(), LIFETIME);
+    let earlier = MeshTime::from_millis(put.stored_at().as_millis() - 5000);
+    fixture.clock.set(earlier);
+    fixture.cache.invalidate(key());
+    assert_eq!(fixture.cache.get(&key()).await, None);
+}
+
+#[tokio::test]
+async fn stamps_go_on_from_those_of_entries_that_were_evicted() {
+    let clock = ManualClock::default();
+    let builder = Cache::builder().clock(clock.clone()).max_bytes(10_000_000);
+    let cache = builder.max_entries(10).build();
+    let first = cache.put(key(), "1".into(), LIFETIME);
+    for other in 0..100_u8 {
+        let other = Key::public([[other]]);
+        for _ in 0..5 {
+            // Popular, so that it is admitted in the place of what nobody asks for.
+            cache.get(&other).await;
+        }
+        cache.put(other, "x".into(), LIFETIME);
+    }
+    assert_eq!(cache.get(&key()).await, None, "not evicted");
+    clock.set(MeshTime::from_millis(first.stored_at().as_millis() - 5000));
+    let second = cache.put(key(), "2".into(), LIFETIME);
+    assert!(second.stored_at() > first.stored_at());
+}
+
+#[tokio::test]
+async fn a_subscriber_is_told_what_happens_and_what_it_has_missed() {
+    let fixture = Fixture::new();
+    let mut events = fixture.cache.subscribe();
+    let entry = fixture.cache.put(key(), "1".into(), LIFETIME);
+    fixture.cache.invalidate(key());
+    fixture.cache.put(key(), "2".into(), LIFETIME);
+    fixture.clock.advance(LIFETIME.total() * 2);
+    assert_eq!(fixture.cache.get(&key()).await, None);
+    let mut next = || events.next().now_or_never().flatten();
+    let kept = Event::Kept {
+        key: key(),
+        stored_at: entry.stored_at(),
+        origin: entry.origin(),
+    };
+    assert_eq!(next(), Some(kept));
+    assert_eq!(next(), Some(Event::Invalidated(Target::Key(key()))));
+    assert!(matches!(next(), Some(Event::Kept { .. })));
+    assert_eq!(next(), Some(Event::Expired(key())));
+    assert_eq!(next(), None);
+
+    for _ in 0..1030 {
+        fixture.cache.put(key(), "3".into(), LIFETIME);
+    }
+    assert_eq!(next(), Some(Event::Missed(6)));
+    drop(fixture);
+    let mut rest = 0;
+    while events.next().await.is_some() {
+        rest += 1;
+    }
+    assert_eq!(rest, 1024);
+}
+
+#[tokio::test]
+async fn upstreams_clock_corrects_the_stamps_of_a_runner_whose_own_is_wrong() {
+    let fixture = Fixture::new();
+    let truth = fixture.clock.now();
+    let hour = Duration::from_secs(3600);
+    let behind = MeshTime::from_millis(truth.as_millis() - 3_600_000);
+    fixture.clock.set(behind);
+    fixture.cache.observe_upstream_time(truth);
+    let entry = fixture.cache.put(key(), "1".into(), LIFETIME);
+    assert_eq!(entry.stored_at().since(behind), hour);
 }

@@ -46,7 +46,7 @@ proptest! {
     ) {
         let lifetime = Lifetime::fresh_for(Duration::from_secs(ttl))
             .and_stale_for(Duration::from_secs(stale_for));
-        let freshness = Freshness { max_age: max_age.map(Duration::from_secs) };
+        let freshness = max_age.map_or(Freshness::AS_STORED, |secs| Freshness::at_most(Duration::from_secs(secs)));
         let rank = |age| freshness.state(lifetime, Duration::from_secs(age)) as u8;
         prop_assert!(rank(age) <= rank(age + later));
     }
@@ -59,4 +59,17 @@ proptest! {
             State::Fresh
         );
     }
+}
+
+#[test]
+fn tolerance_begins_where_freshness_ends_and_ends_with_itself() {
+    let tolerance = Duration::from_secs(3);
+    let as_stored = Freshness::AS_STORED.or_stale_while_revalidating(tolerance);
+    let at_most = Freshness::at_most(Duration::from_secs(5)).or_stale_while_revalidating(tolerance);
+    for (freshness, last) in [(as_stored, 12), (at_most, 7)] {
+        assert_eq!(state_at(freshness, last), State::Stale);
+        assert!(freshness.tolerates(LIFETIME, Duration::from_secs(last)));
+        assert!(!freshness.tolerates(LIFETIME, Duration::from_secs(last + 1)));
+    }
+    assert!(!Freshness::AS_STORED.tolerates(LIFETIME, LIFETIME.ttl));
 }

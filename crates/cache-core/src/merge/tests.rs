@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Lifetime, MeshTime, PeerId};
+use crate::{Lifetime, MeshTime, Path, PeerId};
 
 const LIFETIME: Lifetime = Lifetime::fresh_for(Duration::from_secs(60));
 
@@ -16,16 +16,8 @@ fn peer(name: &str) -> PeerId {
 
 fn value(stored_at: u64, origin: &str, value: &'static str) -> Entry {
     let value = Bytes::from_static(value.as_bytes());
-    Entry::value(
-        MeshTime::from_millis(stored_at),
-        peer(origin),
-        value,
-        LIFETIME,
-    )
-}
-
-fn tombstone(stored_at: u64) -> Entry {
-    Entry::tombstone(MeshTime::from_millis(stored_at), peer("a"), LIFETIME)
+    let stored_at = MeshTime::from_millis(stored_at);
+    Entry::new(stored_at, peer(origin), Path::root(), value, LIFETIME)
 }
 
 #[test]
@@ -33,12 +25,6 @@ fn the_later_answer_wins_whoever_sends_it() {
     let (old, new) = (value(1, "z", "zzz"), value(2, "a", "aaa"));
     assert_eq!(merge(old.clone(), new.clone()), new);
     assert_eq!(merge(new.clone(), old), new);
-}
-
-#[test]
-fn a_tombstone_beats_a_value_of_the_same_moment_and_no_later_one() {
-    assert_eq!(merge(value(5, "b", "x"), tombstone(5)), tombstone(5));
-    assert_eq!(merge(value(6, "b", "x"), tombstone(5)), value(6, "b", "x"));
 }
 
 #[test]
@@ -51,17 +37,12 @@ fn the_same_answer_from_two_members_at_one_moment_is_one_version() {
 fn entries() -> impl Strategy<Value = Entry> {
     let value = prop_oneof![Just("x"), Just("y"), Just("")];
     let origin = prop_oneof![Just("a"), Just("b")];
-    (0_u64..3, origin, value, any::<bool>(), 1_u64..3).prop_map(
-        |(at, origin, value, is_tombstone, ttl)| {
-            let (at, origin) = (MeshTime::from_millis(at), peer(origin));
-            let lifetime = Lifetime::fresh_for(Duration::from_secs(ttl));
-            if is_tombstone {
-                Entry::tombstone(at, origin, lifetime)
-            } else {
-                Entry::value(at, origin, Bytes::from_static(value.as_bytes()), lifetime)
-            }
-        },
-    )
+    let path = prop_oneof![Just(""), Just("x")];
+    (0_u64..3, origin, path, value, 1_u64..3).prop_map(|(at, origin, path, value, ttl)| {
+        let lifetime = Lifetime::fresh_for(Duration::from_secs(ttl));
+        let (at, path) = (MeshTime::from_millis(at), Path::new(path));
+        Entry::new(at, peer(origin), path, value.into(), lifetime)
+    })
 }
 
 proptest! {

@@ -3,7 +3,8 @@
 use super::*;
 use crate::testing::{ManualClock, MemoryNetwork, MemoryTransport};
 use crate::transport::{FrameKind, TransportError};
-use crate::{Cache, Clock, Lifetime, MAX_SKEW, MeshTime};
+use crate::wire::Put;
+use crate::{Cache, Clock, Entry, Key, Lifetime, MAX_SKEW, MeshTime, Path, Target, Tombstone};
 
 const LIFETIME: Lifetime = Lifetime::fresh_for(Duration::from_secs(600));
 
@@ -13,7 +14,7 @@ fn key() -> Key {
 
 fn entry(stored_at: MeshTime, value: &'static str) -> Entry {
     let origin = PeerId::from_bytes(b"elsewhere").unwrap();
-    Entry::value(stored_at, origin, value.into(), LIFETIME)
+    Entry::new(stored_at, origin, Path::root(), value.into(), LIFETIME)
 }
 
 /// A cache with one peer, whose part the test plays.
@@ -42,8 +43,31 @@ impl Fixture {
     }
 
     async fn put(&self, entry: Entry) {
-        let frame = Message::Put(Put { key: key(), entry }).encode().unwrap();
-        let reply = self.tell(frame).await.unwrap();
+        self.say(Message::Put(Put { key: key(), entry })).await;
+    }
+
+    async fn invalidate(&self, path: &str, stamp: MeshTime) {
+        let tombstone = Tombstone {
+            target: Target::Path(Path::new(path)),
+            stamp,
+            kept_for: Duration::from_secs(3600),
+            origin: PeerId::from_bytes(b"elsewhere").unwrap(),
+        };
+        self.say(Message::Invalidate(tombstone)).await;
+    }
+
+    /// The next news that the node has for its peer; what it asks when it catches up is passed over.
+    async fn hear(&self) -> Inbound {
+        loop {
+            let inbound = self.peer.accept().await.unwrap();
+            if inbound.kind == FrameKind::Broadcast {
+                return inbound;
+            }
+        }
+    }
+
+    async fn say(&self, message: Message) {
+        let reply = self.tell(message.encode().unwrap()).await.unwrap();
         assert_eq!(Message::decode(&reply), Ok(Message::Ack));
     }
 }
@@ -52,8 +76,7 @@ impl Fixture {
 async fn a_put_is_pushed_to_the_peer_and_counts_as_acknowledged() {
     let fixture = Fixture::new();
     let put = fixture.cache.put(key(), "1".into(), LIFETIME);
-    let inbound = fixture.peer.accept().await.unwrap();
-    assert_eq!(inbound.kind, FrameKind::Broadcast);
+    let inbound = fixture.hear().await;
     let message = Message::decode(&inbound.frame).unwrap();
     assert_eq!(
         message,
@@ -75,7 +98,7 @@ async fn a_put_is_pushed_to_the_peer_and_counts_as_acknowledged() {
 async fn a_peer_that_does_not_acknowledge_counts_as_failed() {
     let fixture = Fixture::new();
     fixture.cache.put(key(), "1".into(), LIFETIME);
-    drop(fixture.peer.accept().await.unwrap().reply);
+    drop(fixture.hear().await.reply);
     time::sleep(Duration::from_millis(1)).await;
     let broadcast = fixture.cache.stats().broadcast;
     assert_eq!(
@@ -92,10 +115,7 @@ async fn a_newer_entry_is_accepted_and_an_older_one_ignored() {
     fixture
         .put(entry(MeshTime::from_millis(now.as_millis() - 1), "old"))
         .await;
-    assert_eq!(
-        fixture.cache.get(&key()).unwrap().as_value().unwrap(),
-        "new"
-    );
+    assert_eq!(fixture.cache.get(&key()).await.unwrap().value(), "new");
     let stats = fixture.cache.stats();
     let received = stats.received;
     assert_eq!(
@@ -110,10 +130,10 @@ async fn a_stamp_too_far_ahead_is_refused_and_one_within_the_bound_is_not() {
     let fixture = Fixture::new();
     let edge = fixture.clock.now().saturating_add(MAX_SKEW);
     fixture.put(entry(edge.next(), "from the future")).await;
-    assert_eq!(fixture.cache.get(&key()), None);
+    assert_eq!(fixture.cache.get(&key()).await, None);
     assert_eq!(fixture.cache.stats().received.rejected, 1);
     fixture.put(entry(edge, "just in time")).await;
-    assert!(fixture.cache.get(&key()).is_some());
+    assert!(fixture.cache.get(&key()).await.is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,7 +155,7 @@ async fn what_does_not_decode_is_counted_and_leaves_the_node_working() {
     }
     assert_eq!(fixture.cache.stats().received.rejected, 4);
     fixture.put(entry(fixture.clock.now(), "1")).await;
-    assert!(fixture.cache.get(&key()).is_some());
+    assert!(fixture.cache.get(&key()).await.is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,13 +176,7 @@ async fn closing_tells_the_peer_what_is_still_queued() {
     }
     let receive = async {
         for _ in 0..200 {
-            fixture
-                .peer
-                .accept()
-                .await
-                .unwrap()
-                .reply
-                .send(Bytes::new());
+            fixture.hear().await.reply.send(Bytes::new());
         }
     };
     tokio::join!(fixture.cache.close(), receive);
@@ -173,8 +187,87 @@ async fn closing_tells_the_peer_what_is_still_queued() {
 async fn closing_waits_for_no_peer_that_does_not_answer() {
     let fixture = Fixture::new();
     fixture.cache.put(key(), "1".into(), LIFETIME);
-    let silent = fixture.peer.accept().await.unwrap();
+    let silent = fixture.hear().await;
     fixture.cache.close().await;
     drop(silent);
     assert!(fixture.peer.peers().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invalidation_reaches_the_peer() {
+    let fixture = Fixture::new();
+    fixture.cache.invalidate_path(Path::new("/repos/o"));
+    let inbound = fixture.hear().await;
+    let message = Message::decode(&inbound.frame).unwrap();
+    let Message::Invalidate(tombstone) = message else {
+        panic!("not an invalidation: {message:?}");
+    };
+    assert_eq!(tombstone.target, Target::Path(Path::new("/repos/o")));
+    assert_eq!(tombstone.origin, fixture.cache.local_peer());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_older_than_its_tombstone_is_refused_and_a_newer_one_is_not() {
+    let fixture = Fixture::new();
+    let now = fixture.clock.now();
+    fixture.put(entry(now, "old")).await;
+    fixture.invalidate("/", now).await;
+    assert_eq!(fixture.cache.get(&key()).await, None);
+    fixture.put(entry(now, "old")).await;
+    assert_eq!(fixture.cache.get(&key()).await, None);
+    fixture.put(entry(now.next(), "new")).await;
+    assert!(fixture.cache.get(&key()).await.is_some());
+    let received = fixture.cache.stats().received;
+    assert_eq!((received.accepted, received.ignored), (3, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invalidation_from_the_future_is_refused_and_an_old_one_ignored() {
+    let fixture = Fixture::new();
+    fixture.put(entry(fixture.clock.now(), "1")).await;
+    let edge = fixture.clock.now().saturating_add(MAX_SKEW);
+    fixture.invalidate("/", edge.next()).await;
+    fixture.invalidate("/", MeshTime::from_millis(1)).await;
+    assert!(fixture.cache.get(&key()).await.is_some());
+    let received = fixture.cache.stats().received;
+    assert_eq!((received.rejected, received.ignored), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_invalidation_covers_soon_makes_room() {
+    let fixture = Fixture::new();
+    fixture.cache.put(key(), "1".into(), LIFETIME);
+    fixture.cache.invalidate_all();
+    assert_eq!(fixture.cache.stats().entries, 1);
+    time::sleep(SWEEP_PAUSE * 2).await;
+    let stats = fixture.cache.stats();
+    assert_eq!((stats.entries, stats.bytes, stats.expirations), (0, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_died_leaves_by_the_sweep() {
+    let fixture = Fixture::new();
+    fixture.cache.put(key(), "1".into(), LIFETIME);
+    fixture.clock.advance(LIFETIME.total());
+    time::sleep(SWEEP_INTERVAL * 2).await;
+    let stats = fixture.cache.stats();
+    assert_eq!((stats.entries, stats.expirations), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_pushes_leave_the_queue_only_as_fast_as_the_peer_takes_them() {
+    let fixture = Fixture::new();
+    let large = Bytes::from(vec![0; 4 * 1024 * 1024]);
+    for name in 0..8_u8 {
+        fixture
+            .cache
+            .put(Key::public([[name]]), large.clone(), LIFETIME);
+    }
+    let mut under_way = Vec::new();
+    while let Ok(inbound) = time::timeout(Duration::from_millis(1), fixture.hear()).await {
+        under_way.push(inbound);
+    }
+    assert_eq!(under_way.len(), 4);
+    under_way.pop().unwrap().reply.send(Bytes::new());
+    under_way.push(fixture.hear().await);
 }

@@ -2,66 +2,88 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::FutureExt;
 
 use super::*;
-use crate::{Lifetime, MeshTime, PeerId};
+use crate::{Lifetime, MeshTime, Path, PeerId};
 
 fn key(name: u8) -> Key {
     Key::public([[name]])
 }
 
-fn entry(at: u64) -> Entry {
+fn entry(at: u64, value: &'static str) -> Entry {
     let lifetime = Lifetime::fresh_for(Duration::from_secs(1));
-    let value = Bytes::from_static(b"value");
-    Entry::value(MeshTime::from_millis(at), PeerId::LOCAL, value, lifetime)
+    let at = MeshTime::from_millis(at);
+    Entry::new(at, PeerId::LOCAL, Path::root(), value.into(), lifetime)
+}
+
+fn put(name: u8, at: u64) -> News {
+    News::Put(key(name), entry(at, "value"))
+}
+
+fn invalidate(path: &str, at: u64) -> News {
+    News::Invalidate(Tombstone {
+        target: Target::Path(Path::new(path)),
+        stamp: MeshTime::from_millis(at),
+        kept_for: Duration::from_secs(1),
+        origin: PeerId::LOCAL,
+    })
 }
 
 #[tokio::test]
 async fn what_has_waited_longest_goes_first_in_its_newest_version() {
     let outbox = Outbox::new(usize::MAX);
     for (name, at) in [(1, 10), (2, 20), (1, 30), (1, 5)] {
-        outbox.push(key(name), entry(at));
+        outbox.push(put(name, at));
     }
-    assert_eq!(outbox.pop().await, (key(1), entry(30)));
-    assert_eq!(outbox.pop().await, (key(2), entry(20)));
-    assert!(outbox.is_empty());
+    for (path, at) in [("/a", 10), ("/b", 5), ("/a", 30), ("/a", 20)] {
+        outbox.push(invalidate(path, at));
+    }
+    for next in [
+        put(1, 30),
+        put(2, 20),
+        invalidate("/a", 30),
+        invalidate("/b", 5),
+    ] {
+        assert_eq!(outbox.pop().await, Some(next));
+    }
     assert!(outbox.pop().now_or_never().is_none());
 }
 
 #[tokio::test]
 async fn at_the_bound_the_oldest_are_dropped_and_told() {
-    let outbox = Outbox::new(2 * entry(1).weight());
-    assert_eq!(outbox.push(key(1), entry(1)), 0);
-    assert_eq!(outbox.push(key(2), entry(2)), 0);
-    assert_eq!(outbox.push(key(2), entry(3)), 0);
-    assert_eq!(outbox.push(key(3), entry(4)), 1);
-    assert_eq!(outbox.pop().await.0, key(2));
-    assert_eq!(outbox.pop().await.0, key(3));
-    assert!(outbox.is_empty());
+    let outbox = Outbox::new(2 * put(1, 1).weight());
+    assert_eq!(outbox.push(put(1, 1)), 0);
+    assert_eq!(outbox.push(put(2, 2)), 0);
+    assert_eq!(outbox.push(put(2, 3)), 0);
+    assert_eq!(outbox.push(put(3, 4)), 1);
+    assert_eq!(outbox.pop().await, Some(put(2, 3)));
+    assert_eq!(outbox.pop().await, Some(put(3, 4)));
+    assert!(outbox.pop().now_or_never().is_none());
     assert_eq!(outbox.queue().bytes, 0);
 }
 
 #[tokio::test]
-async fn an_entry_that_never_fits_pushes_out_no_other() {
-    let outbox = Outbox::new(entry(1).weight());
-    outbox.push(key(1), entry(1));
-    let lifetime = Lifetime::fresh_for(Duration::from_secs(1));
-    let value = Bytes::from_static(b"a longer value");
-    let large = Entry::value(MeshTime::from_millis(2), PeerId::LOCAL, value, lifetime);
-    assert_eq!(outbox.push(key(2), large), 1);
-    assert_eq!(outbox.pop().await.0, key(1));
+async fn news_that_never_fit_push_out_no_other() {
+    let outbox = Outbox::new(put(1, 1).weight());
+    outbox.push(put(1, 1));
+    let large = News::Put(key(2), entry(2, "a longer value"));
+    assert_eq!(outbox.push(large), 1);
+    assert_eq!(outbox.pop().await, Some(put(1, 1)));
 }
 
 #[tokio::test]
-async fn a_waiting_consumer_is_woken() {
+async fn a_waiting_consumer_is_woken_by_news_and_by_the_end() {
     let outbox = std::sync::Arc::new(Outbox::new(usize::MAX));
     let consumer = tokio::spawn({
         let outbox = std::sync::Arc::clone(&outbox);
-        async move { outbox.pop().await.0 }
+        async move { [outbox.pop().await, outbox.pop().await, outbox.pop().await] }
     });
     tokio::task::yield_now().await;
-    outbox.push(key(1), entry(1));
-    assert_eq!(consumer.await.unwrap(), key(1));
+    outbox.push(put(1, 1));
+    tokio::task::yield_now().await;
+    outbox.push(put(2, 1));
+    outbox.close();
+    let expected = [Some(put(1, 1)), Some(put(2, 1)), None];
+    assert_eq!(consumer.await.unwrap(), expected);
 }

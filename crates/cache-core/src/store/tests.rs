@@ -1,106 +1,136 @@
 //! The store against a plain map, and what happens at its bounds.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Lifetime, PeerId};
+use crate::{Lifetime, MeshTime, Path, PeerId};
 
-fn store(max_bytes: u64) -> Store {
-    Store::new(max_bytes, Arc::default())
+const UNBOUNDED: u64 = u64::MAX;
+
+fn store() -> Store {
+    Store::new(UNBOUNDED, UNBOUNDED, |_, _| {})
 }
 
-fn key(name: u8) -> Key {
-    Key::public([[name]])
+fn key(name: u32) -> Key {
+    Key::public([name.to_le_bytes()])
 }
 
-fn value(at: u64, ttl: u64, value: u8) -> Entry {
-    let lifetime = Lifetime::fresh_for(Duration::from_millis(ttl));
-    let value = Bytes::copy_from_slice(&[value]);
-    Entry::value(MeshTime::from_millis(at), PeerId::LOCAL, value, lifetime)
+fn entry(at: u64, value: &[u8]) -> Entry {
+    let lifetime = Lifetime::fresh_for(Duration::from_secs(1));
+    let value = Bytes::copy_from_slice(value);
+    let at = MeshTime::from_millis(at);
+    Entry::new(at, PeerId::LOCAL, Path::root(), value, lifetime)
 }
 
 proptest! {
     #[test]
-    fn it_holds_what_a_map_of_merged_entries_holds(
-        offers in proptest::collection::vec((0_u8..4, 0_u64..20, 1_u64..20, 0_u8..3), 0..60),
-        asked_at in 0_u64..40,
+    fn it_holds_what_a_map_of_merged_entries_holds_and_counts_it(
+        steps in proptest::collection::vec((0_u32..4, 0_u64..20, 0_u8..3, any::<bool>()), 0..60),
     ) {
-        let store = store(u64::MAX);
-        let mut model = BTreeMap::<u8, Entry>::new();
-        for (name, at, ttl, content) in offers {
-            let entry = value(at, ttl, content);
-            store.merge(key(name), entry.clone());
-            let kept = match model.remove(&name) {
-                Some(held) => merge::merge(held, entry),
-                None => entry,
-            };
-            model.insert(name, kept);
+        let store = store();
+        let mut model = BTreeMap::<u32, Entry>::new();
+        for (name, at, value, is_drop) in steps {
+            let is_old = |held: &Entry| held.stored_at() < MeshTime::from_millis(at);
+            if is_drop {
+                let expected = model.get(&name).is_some_and(is_old);
+                prop_assert_eq!(store.drop_if(key(name), is_old), expected);
+                model.retain(|held, entry| *held != name || !is_old(entry));
+            } else {
+                let offered = entry(at, &vec![value; usize::from(value) * 100]);
+                store.merge(key(name), offered.clone());
+                let kept = match model.remove(&name) {
+                    Some(held) => merge::merge(held, offered),
+                    None => offered,
+                };
+                model.insert(name, kept);
+            }
+            let bytes = model.values().map(|entry| entry.weight() as u64).sum();
+            prop_assert_eq!(store.size(), (model.len() as u64, bytes));
         }
-        let now = MeshTime::from_millis(asked_at);
         for name in 0..4 {
-            let expected = model.get(&name).filter(|entry| !is_dead(entry, now));
-            prop_assert_eq!(store.get(&key(name), now), expected.cloned());
+            prop_assert_eq!(store.get(&key(name)), model.get(&name).cloned());
         }
+        prop_assert_eq!(store.iter().count(), model.len());
     }
 }
 
 #[test]
 fn an_older_or_equal_version_is_ignored() {
-    let store = store(u64::MAX);
-    assert_eq!(store.merge(key(1), value(5, 10, 0)), Merged::Accepted);
-    assert_eq!(store.merge(key(1), value(5, 10, 0)), Merged::Ignored);
-    assert_eq!(store.merge(key(1), value(4, 99, 9)), Merged::Ignored);
-    assert_eq!(store.merge(key(1), value(6, 10, 0)), Merged::Accepted);
+    let store = store();
+    assert_eq!(store.merge(key(1), entry(5, b"a")), Merged::Accepted);
+    assert_eq!(store.merge(key(1), entry(5, b"a")), Merged::Ignored);
+    assert_eq!(store.merge(key(1), entry(4, b"b")), Merged::Ignored);
+    assert_eq!(store.merge(key(1), entry(6, b"a")), Merged::Accepted);
 }
 
 #[test]
 fn concurrent_merges_of_one_key_keep_the_greatest() {
-    let store = store(u64::MAX);
+    let store = store();
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let store = &store;
             scope.spawn(move || {
                 for at in 0..500 {
-                    store.merge(key(1), value(at * 4 + thread, 1_000_000, 0));
+                    store.merge(key(1), entry(at * 4 + thread, b"a"));
                 }
             });
         }
     });
-    let held = store.get(&key(1), MeshTime::from_millis(0)).unwrap();
+    let held = store.get(&key(1)).unwrap();
     assert_eq!(held.stored_at(), MeshTime::from_millis(499 * 4 + 3));
+    assert_eq!(store.size(), (1, held.weight() as u64));
+}
+
+/// Fills a store with many times what it may hold; returns its size, the largest that it ever had,
+/// and how many entries it has told to have evicted.
+fn overfill(max_bytes: u64, max_entries: u64, value: usize) -> ((u64, u64), (u64, u64), u64) {
+    let evicted = Arc::<Mutex<u64>>::default();
+    let store = Store::new(max_bytes, max_entries, {
+        let evicted = Arc::clone(&evicted);
+        move |_, _| *evicted.lock().unwrap() += 1
+    });
+    let mut most = (0, 0);
+    for name in 0..1000 {
+        store.merge(key(name), entry(1, &vec![0; value]));
+        let (entries, bytes) = store.size();
+        most = (most.0.max(entries), most.1.max(bytes));
+    }
+    store.entries.run_pending_tasks();
+    let evicted = *evicted.lock().unwrap();
+    (store.size(), most, evicted)
 }
 
 #[test]
-fn the_dead_leave_on_lookup_and_by_the_sweep_and_are_counted_once() {
-    let store = store(u64::MAX);
-    for name in 0..10 {
-        store.merge(key(name), value(0, u64::from(name) + 1, 0));
+fn it_stays_within_its_bytes_at_every_moment() {
+    for (value, max_bytes) in [(1000, 500_000), (100_000, 10_000_000)] {
+        let ((entries, bytes), most, evicted) = overfill(max_bytes, UNBOUNDED, value);
+        assert!(bytes <= max_bytes, "{bytes} bytes");
+        assert!(most.1 <= max_bytes + max_bytes / 10, "{} bytes", most.1);
+        assert!(bytes > max_bytes * 8 / 10, "{bytes} bytes");
+        assert_eq!(evicted + entries, 1000);
     }
-    let now = MeshTime::from_millis(5);
-    assert!(store.get(&key(0), now).is_none());
-    store.sweep(now);
-    store.sweep(now);
-    assert_eq!(store.counters.expirations.get(), 5);
-    assert_eq!(store.size().0, 5);
 }
 
 #[test]
-fn it_stays_within_its_bytes_and_counts_what_it_evicts() {
-    let max_bytes = 100_000;
-    let store = store(max_bytes);
-    let offered = 1000;
-    for name in 0..offered {
-        let value = Bytes::from(vec![0; 1000]);
-        let lifetime = Lifetime::fresh_for(Duration::from_secs(1));
-        let entry = Entry::value(MeshTime::from_millis(1), PeerId::LOCAL, value, lifetime);
-        store.merge(Key::public([u32::to_le_bytes(name)]), entry);
+fn it_stays_within_its_number_of_entries_at_every_moment() {
+    let ((entries, _), most, evicted) = overfill(1 << 40, 100, 10);
+    assert!((90..=100).contains(&entries), "{entries} entries");
+    assert!(most.0 <= 110, "{} entries", most.0);
+    assert_eq!(evicted + entries, 1000);
+}
+
+#[test]
+fn what_is_asked_for_often_stays() {
+    let store = Store::new(UNBOUNDED, 100, |_, _| {});
+    let popular = key(1_000_000);
+    store.merge(popular, entry(1, b"popular"));
+    for name in 0..10_000 {
+        store.merge(key(name), entry(1, b"seldom"));
+        assert!(store.get(&popular).is_some(), "gone after {name}");
     }
-    let (entries, bytes) = store.size();
-    assert!(bytes <= max_bytes, "{bytes} bytes");
-    assert!(entries > 50, "{entries} entries");
-    assert_eq!(store.counters.evictions.get() + entries, u64::from(offered));
 }

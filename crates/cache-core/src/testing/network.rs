@@ -43,7 +43,7 @@ const INBOX: usize = 1024;
 /// let key = Key::public(["greeting"]);
 /// a.put(key, "hello".into(), Lifetime::fresh_for(Duration::from_secs(60)));
 /// tokio::time::sleep(Duration::from_secs(1)).await; // no second passes: time is virtual
-/// assert_eq!(b.get(&key).unwrap().as_value().unwrap(), "hello");
+/// assert_eq!(b.get(&key).await.unwrap().value(), "hello");
 /// # }
 /// ```
 #[derive(Clone)]

@@ -5,29 +5,55 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Family, Lifetime, MeshTime, PeerId, Scope};
+use crate::{Family, Lifetime, MeshTime, Path, PeerId, Scope, Target};
+
+fn keys() -> impl Strategy<Value = Key> {
+    any::<(Vec<u8>, [u8; 16])>()
+        .prop_map(|(asked, scope)| Key::new(Family::of([asked]), Scope::from_digest(scope)))
+}
+
+fn peers() -> impl Strategy<Value = PeerId> {
+    proptest::collection::vec(any::<u8>(), 0..=PeerId::MAX_LEN)
+        .prop_map(|name| PeerId::from_bytes(&name).unwrap())
+}
+
+fn paths() -> impl Strategy<Value = Path> {
+    "(/[a-z]{1,8}){0,4}".prop_map(|path| Path::new(&path))
+}
 
 fn messages() -> impl Strategy<Value = Message> {
     let put = (
-        any::<Vec<u8>>(),
-        any::<[u8; 16]>(),
+        keys(),
         any::<u64>(),
         any::<[Duration; 2]>(),
-        proptest::collection::vec(any::<u8>(), 0..=PeerId::MAX_LEN),
-        proptest::option::of(any::<Vec<u8>>()),
+        peers(),
+        paths(),
+        any::<Vec<u8>>(),
     )
-        .prop_map(|(asked, scope, at, [ttl, stale_for], origin, value)| {
-            let key = Key::new(Family::of([asked]), Scope::from_digest(scope));
-            let origin = PeerId::from_bytes(&origin).unwrap();
+        .prop_map(|(key, at, [ttl, stale_for], origin, path, value)| {
             let at = MeshTime::from_millis(at);
             let lifetime = Lifetime { ttl, stale_for };
-            let entry = match value {
-                Some(value) => Entry::value(at, origin, value.into(), lifetime),
-                None => Entry::tombstone(at, origin, lifetime),
-            };
+            let entry = Entry::new(at, origin, path, value.into(), lifetime);
             Message::Put(Put { key, entry })
         });
-    prop_oneof![put, Just(Message::Ack)]
+    let target = prop_oneof![keys().prop_map(Target::Key), paths().prop_map(Target::Path)];
+    let invalidate = (target, any::<u64>(), any::<Duration>(), peers()).prop_map(
+        |(target, stamp, kept_for, origin)| {
+            Message::Invalidate(Tombstone {
+                target,
+                stamp: MeshTime::from_millis(stamp),
+                kept_for,
+                origin,
+            })
+        },
+    );
+    let ask = prop_oneof![
+        any::<u64>().prop_map(Question::Compare),
+        any::<Vec<u8>>().prop_map(Question::List),
+        proptest::collection::vec(keys(), 0..5).prop_map(Question::Want),
+    ];
+    let ask = ask.prop_map(Message::Ask);
+    prop_oneof![put, invalidate, ask, Just(Message::Ack)]
 }
 
 proptest! {
@@ -48,7 +74,7 @@ proptest! {
 
     #[test]
     fn random_bytes_are_refused_or_read_but_never_fatal(
-        kind in 0_u8..4, fields in proptest::collection::vec(any::<u8>(), 0..512)
+        kind in 0_u8..7, fields in proptest::collection::vec(any::<u8>(), 0..512)
     ) {
         let frame = [&[VERSION, kind], fields.as_slice()].concat();
         let _ = Message::decode(&frame);
@@ -80,9 +106,10 @@ fn an_unknown_kind_can_be_told_from_a_broken_frame() {
 fn a_length_beyond_the_frame_takes_no_memory() {
     let put = Message::Put(Put {
         key: Key::public(["k"]),
-        entry: Entry::value(
+        entry: Entry::new(
             MeshTime::from_millis(1),
             PeerId::LOCAL,
+            Path::root(),
             Bytes::from_static(b"x"),
             Lifetime::fresh_for(Duration::from_secs(1)),
         ),
@@ -103,7 +130,8 @@ fn the_largest_value_fits_and_one_byte_more_does_not() {
         let origin = PeerId::from_bytes(&[7; PeerId::MAX_LEN]).unwrap();
         let lifetime = Lifetime::fresh_for(Duration::MAX).and_stale_for(Duration::MAX);
         let at = MeshTime::from_millis(u64::MAX);
-        let entry = Entry::value(at, origin, vec![0; len].into(), lifetime);
+        let path = Path::new(&"x".repeat(Path::MAX_LEN - 1));
+        let entry = Entry::new(at, origin, path, vec![0; len].into(), lifetime);
         Message::Put(Put {
             key: Key::public(["k"]),
             entry,

@@ -9,6 +9,7 @@ use tower::util::BoxCloneSyncService;
 
 use super::*;
 use crate::fetch::ROOM;
+use crate::observe::ObserveLayer;
 
 type Stack = CacheFirst<BoxCloneSyncService<Request<Body>, Response<Body>, UpstreamError>>;
 
@@ -283,11 +284,12 @@ async fn a_refusal_shows_the_limit_that_it_is_about() {
         ];
         answer(403, &limit, "rate limit exceeded")
     });
-    let observe = crate::rate_limit::ObserveRateLimits {
-        limits: fixture.service.layer.limits.clone(),
-        key: fixture.service.layer.key.clone(),
-    };
     let layer = fixture.service.layer.clone();
+    let observe = ObserveLayer {
+        limits: layer.limits.clone(),
+        key: layer.key.clone(),
+        cache: layer.cache.clone(),
+    };
     let service = layer.layer(observe.layer(fixture.service.upstream.clone()));
     let request = Request::get("/x").body(Body::empty()).unwrap();
     let response = service.oneshot(request).await.unwrap();
@@ -349,4 +351,31 @@ async fn no_more_answers_are_read_at_one_time_than_there_is_room_for() {
     assert!(left.iter().all(Result::is_err));
     tokio::time::sleep(Duration::from_secs(300)).await;
     assert_eq!(busiest.load(Ordering::Relaxed), ROOM);
+}
+
+#[tokio::test]
+async fn githubs_date_sets_the_clock_that_entries_are_stamped_by() {
+    // The local clock stands at 22:13:20.
+    let fixture = Fixture::new(|_| answer(200, &[("date", "Tue, 14 Nov 2023 23:13:20 GMT")], "{}"));
+    let layer = fixture.service.layer.clone();
+    let observe = ObserveLayer {
+        limits: layer.limits.clone(),
+        key: layer.key.clone(),
+        cache: layer.cache.clone(),
+    };
+    let mut events = layer.cache.subscribe();
+    let service = layer.layer(observe.layer(fixture.service.upstream.clone()));
+    for path in ["/x", "/y"] {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        service.clone().oneshot(request).await.unwrap();
+    }
+    let mut stamps = Vec::new();
+    for _ in 0..2 {
+        let Some(cache_core::Event::Kept { stored_at, .. }) = events.next().await else {
+            panic!("nothing was kept");
+        };
+        stamps.push(stored_at);
+    }
+    let apart = stamps[1].since(stamps[0]);
+    assert_eq!(apart, Duration::from_secs(3600));
 }

@@ -1,0 +1,28 @@
+//! What single-flight is built of, and what stands in for it where its races are tested.
+//!
+//! Built with `--cfg shuttle`, the tests take [shuttle](https://docs.rs/shuttle)'s counterparts,
+//! whose steps a seeded scheduler interleaves. Everything that callers of one cache can meet each
+//! other in, between one step and the next, has to come from here.
+
+#[cfg(not(all(test, shuttle)))]
+pub(crate) use {
+    dashmap::{DashMap, mapref::entry::Entry},
+    tokio::{sync::watch, task::spawn},
+};
+
+#[cfg(all(test, shuttle))]
+pub(crate) use {
+    shuttle_dashmap::{DashMap, mapref::entry::Entry},
+    shuttle_tokio::{sync::watch, task::spawn},
+};
+
+/// Runs `race` many times, each time in another order of steps: half of the orders are drawn at
+/// random, half with [few preemptions](https://doi.org/10.1145/1735970.1736040), where most races
+/// are. A failure prints its order, which `shuttle::replay` repeats.
+#[cfg(all(test, shuttle))]
+pub(crate) fn in_many_orders(race: fn()) {
+    const ORDERS: usize = 1000;
+    const PREEMPTIONS: usize = 3;
+    shuttle::check_random(race, ORDERS);
+    shuttle::check_pct(race, ORDERS, PREEMPTIONS);
+}

@@ -1,0 +1,306 @@
+//! One lookup: from what is held, or by the one fetch for all who ask.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+
+use crate::entry::Entry;
+use crate::fetch::{Answer, BoxError, FetchError, Fetched, Source};
+use crate::flight::{Flights, Lead, Turn};
+use crate::freshness::{Freshness, State};
+use crate::key::{Key, Resource};
+use crate::replica::Replica;
+use crate::tasks::Tasks;
+use crate::time::MeshTime;
+
+/// The part of a cache that answers lookups.
+pub(crate) struct Lookups {
+    replica: Arc<Replica>,
+    flights: Flights<Landed>,
+    tasks: Arc<Tasks>,
+}
+
+/// A caller's fetch, once it is known that it may run.
+pub(crate) type Fetch =
+    Box<dyn FnOnce(Option<Entry>) -> BoxFuture<'static, Result<Fetched, BoxError>> + Send>;
+
+/// What all who wait for a flight are told.
+#[derive(Clone, Debug)]
+pub(crate) struct Landed {
+    outcome: Outcome,
+    /// The outcome is void if an invalidation is of this moment or later. It is then good enough
+    /// for the one who asked first; who joined later may have been the one who invalidated.
+    as_of: MeshTime,
+}
+
+#[derive(Clone, Debug)]
+enum Outcome {
+    Entry(Entry, Source),
+    Passing(Bytes),
+    Private,
+    Failed(FetchError),
+}
+
+/// Whose lookup a flight answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asker {
+    /// A caller's, which has to be counted.
+    Caller,
+    /// Nobody's: a caller was content with what is stale, and has been counted.
+    Nobody,
+}
+
+/// What is held for a caller.
+enum Held {
+    Fresh(Entry, Source, Duration),
+    /// Stale, and the caller is content with it for now.
+    Tolerable(Entry, Duration),
+    Nothing,
+}
+
+impl Lookups {
+    pub(crate) fn new(replica: Arc<Replica>, tasks: Arc<Tasks>) -> Self {
+        Self {
+            replica,
+            flights: Flights::new(),
+            tasks,
+        }
+    }
+
+    /// A fresh entry, from memory or disk, counted as a hit or a miss.
+    pub(crate) async fn get(&self, key: &Key) -> Option<Entry> {
+        let now = self.replica.now();
+        let found = match self.held(key, Freshness::AS_STORED, now) {
+            Held::Fresh(entry, source, _) => Some((entry, source)),
+            Held::Tolerable(..) => None,
+            Held::Nothing => {
+                let loaded = self.replica.load(*key, now).await;
+                loaded.and_then(|entry| self.replica.if_fresh(entry, Freshness::AS_STORED).ok())
+            }
+        };
+        let Some((entry, source)) = found else {
+            self.replica.counters.misses.add(1);
+            return None;
+        };
+        self.replica.counters.count(source);
+        Some(entry)
+    }
+
+    pub(crate) async fn get_or_fetch(
+        &self,
+        resource: Resource,
+        freshness: Freshness,
+        fetch: impl FnOnce() -> Fetch,
+    ) -> Result<Answer, FetchError> {
+        let key = resource.key;
+        match self.held(&key, freshness, self.replica.now()) {
+            Held::Fresh(entry, source, age) => return Ok(self.hit(entry, source, age)),
+            Held::Tolerable(entry, age) => {
+                // Who leads already does the same.
+                if let Turn::Lead(lead) = self.flights.join(key) {
+                    self.take_off(lead, resource, freshness, fetch(), Asker::Nobody);
+                }
+                return Ok(self.hit(entry, Source::Stale, age));
+            }
+            Held::Nothing => {}
+        }
+        loop {
+            match self.flights.join(key) {
+                Turn::Lead(lead) => return self.lead(lead, resource, freshness, fetch()).await,
+                Turn::Wait(landing) => match landing.wait().await {
+                    // Somebody else's fetch was no help: this caller goes for itself.
+                    Some(Landed {
+                        outcome: Outcome::Private,
+                        ..
+                    }) => {
+                        let lead = Lead::apart(key);
+                        return self.lead(lead, resource, freshness, fetch()).await;
+                    }
+                    // Asked now, not when it was kept: a flight can be joined until it has landed.
+                    Some(landed) if self.replica.is_void_as_of(&resource, landed.as_of) => {}
+                    // On disk there was what was fresh enough for the one who asked first.
+                    Some(landed) if !self.is_fresh_enough(&landed.outcome, freshness) => {}
+                    Some(landed) => return self.coalesced(landed.outcome),
+                    None => {}
+                },
+            }
+        }
+    }
+
+    async fn lead(
+        &self,
+        lead: Lead<Landed>,
+        resource: Resource,
+        freshness: Freshness,
+        fetch: Fetch,
+    ) -> Result<Answer, FetchError> {
+        // Another flight may have landed since the caller looked. Who has joined this one
+        // meanwhile looks again: what is fresh enough for us may not be for them.
+        let held = self.held(&resource.key, freshness, self.replica.now());
+        if let Held::Fresh(entry, source, age) = held {
+            drop(lead);
+            return Ok(self.hit(entry, source, age));
+        }
+        let landing = lead.landing();
+        self.take_off(lead, resource, freshness, fetch, Asker::Caller);
+        match landing.wait().await {
+            Some(landed) => self.answer(landed.outcome),
+            None => {
+                self.replica.counters.misses.add(1);
+                Err(FetchError::abandoned())
+            }
+        }
+    }
+
+    /// Runs a fetch in a task of its own, so that it outlives its caller.
+    fn take_off(
+        &self,
+        lead: Lead<Landed>,
+        resource: Resource,
+        freshness: Freshness,
+        fetch: Fetch,
+        asker: Asker,
+    ) {
+        let replica = Arc::clone(&self.replica);
+        self.tasks.spawn(async move {
+            let loaded = replica.load(resource.key, replica.now()).await;
+            let landed = match loaded.map(|entry| replica.if_fresh(entry, freshness)) {
+                Some(Ok((entry, source))) => {
+                    asker.count(&replica, source);
+                    Landed {
+                        as_of: entry.stored_at(),
+                        outcome: Outcome::Entry(entry, source),
+                    }
+                }
+                Some(Err(stale)) => fetch_into(&replica, resource, Some(stale), fetch, asker).await,
+                None => fetch_into(&replica, resource, None, fetch, asker).await,
+            };
+            lead.land(landed);
+        });
+    }
+
+    /// The answer for one who has waited for somebody else's fetch. That it is stale, or was on
+    /// disk after all, counts for more than how it was come by.
+    fn coalesced(&self, outcome: Outcome) -> Result<Answer, FetchError> {
+        let mut answer = self.answer(outcome);
+        let source = match &mut answer {
+            Ok(Answer::Entry { source, .. } | Answer::Passing { source, .. }) => {
+                if !matches!(source, Source::Stale | Source::Hit | Source::PeerHit) {
+                    *source = Source::Coalesced;
+                }
+                *source
+            }
+            Ok(Answer::Private) | Err(_) => Source::Coalesced,
+        };
+        self.replica.counters.count(source);
+        answer
+    }
+
+    /// Whether an outcome without a fetch will do for one who has waited.
+    fn is_fresh_enough(&self, outcome: &Outcome, freshness: Freshness) -> bool {
+        match outcome {
+            Outcome::Entry(entry, Source::Hit | Source::PeerHit) => {
+                entry.state(self.replica.now(), freshness) == State::Fresh
+            }
+            _ => true,
+        }
+    }
+
+    fn hit(&self, entry: Entry, source: Source, age: Duration) -> Answer {
+        self.replica.counters.count(source);
+        Answer::Entry { entry, source, age }
+    }
+
+    fn answer(&self, outcome: Outcome) -> Result<Answer, FetchError> {
+        match outcome {
+            Outcome::Entry(entry, source) => Ok(Answer::Entry {
+                age: entry.age(self.replica.now()),
+                source,
+                entry,
+            }),
+            Outcome::Passing(value) => Ok(Answer::Passing {
+                value,
+                source: Source::Fetched,
+            }),
+            Outcome::Private => Ok(Answer::Private),
+            Outcome::Failed(error) => Err(error),
+        }
+    }
+
+    fn held(&self, key: &Key, freshness: Freshness, now: MeshTime) -> Held {
+        let Some(entry) = self.replica.get(key, now) else {
+            return Held::Nothing;
+        };
+        let age = entry.age(now);
+        if entry.state(now, freshness) == State::Fresh {
+            let source = self.replica.source_of(&entry);
+            Held::Fresh(entry, source, age)
+        } else if freshness.tolerates(entry.lifetime(), age) {
+            Held::Tolerable(entry, age)
+        } else {
+            Held::Nothing
+        }
+    }
+}
+
+impl Asker {
+    fn count(self, replica: &Replica, source: Source) {
+        if self == Self::Caller {
+            replica.counters.count(source);
+        }
+    }
+}
+
+/// Runs a fetch, keeps what it brings, and counts it.
+async fn fetch_into(
+    replica: &Replica,
+    resource: Resource,
+    stale: Option<Entry>,
+    fetch: Fetch,
+    asker: Asker,
+) -> Landed {
+    let stamp = replica.stamp(&resource);
+    let key = resource.key;
+    let commit = |value, lifetime, source| {
+        asker.count(replica, source);
+        let entry = replica.commit(resource, stamp, value, lifetime);
+        Outcome::Entry(entry, source)
+    };
+    let mut as_of = stamp;
+    let outcome = match fetch(stale.clone()).await {
+        Ok(Fetched::Revalidated(value, lifetime)) => commit(value, lifetime, Source::Revalidated),
+        Ok(Fetched::New(value, lifetime)) => {
+            let source = match stale {
+                Some(_) => Source::Refetched,
+                None => Source::Fetched,
+            };
+            commit(value, lifetime, source)
+        }
+        Ok(Fetched::Passing(value)) => {
+            asker.count(replica, Source::Fetched);
+            Outcome::Passing(value)
+        }
+        Ok(Fetched::Private) => {
+            asker.count(replica, Source::Fetched);
+            Outcome::Private
+        }
+        // What was invalidated or has died meanwhile is no answer any more.
+        Err(error) => match stale.filter(|entry| replica.may_serve(&key, entry)) {
+            Some(entry) => {
+                asker.count(replica, Source::Stale);
+                as_of = entry.stored_at();
+                Outcome::Entry(entry, Source::Stale)
+            }
+            None => {
+                asker.count(replica, Source::Fetched);
+                Outcome::Failed(error.into())
+            }
+        },
+    };
+    Landed { outcome, as_of }
+}
+
+#[cfg(all(test, shuttle))]
+mod races;

@@ -1,0 +1,39 @@
+//! The seam to a second tier of entries behind those in memory: slower, larger, outliving the
+//! process.
+
+use crate::entry::Entry;
+use crate::key::Key;
+use crate::stats::DiskStats;
+use crate::time::MeshTime;
+use crate::tombstone::Tombstone;
+
+/// Keeps what the memory has no room for.
+///
+/// A tier that cannot do what it is asked to says so in the log and in its statistics. To its
+/// callers it is then empty: whatever happens to it makes at worst a miss.
+pub(crate) trait Tier: Send + Sync + 'static {
+    /// What is kept under `key`, if it is not dead at `now`. May block, for as long as a disk takes.
+    fn load(&self, key: &Key, now: MeshTime) -> Option<Entry>;
+
+    /// Keeps the greater of `entry` and what is kept under `key`, soon. Does not block.
+    fn keep(&self, key: Key, entry: Entry);
+
+    /// Lets go of an entry that was found to be void, unless a newer one has come meanwhile. Does
+    /// not block.
+    fn discard(&self, key: Key, entry: &Entry);
+
+    /// Remembers a tombstone, soon. Does not block.
+    fn bury(&self, tombstone: Tombstone);
+
+    /// The tombstones of earlier runs.
+    fn tombstones(&self) -> Vec<Tombstone>;
+
+    /// Frees the room of what is dead at `now`, and tombstones with it. May block.
+    fn sweep(&self, now: MeshTime);
+
+    /// Writes down what is still waiting to be. May block.
+    fn flush(&self);
+
+    /// What is kept, and how the tier is doing.
+    fn stats(&self) -> DiskStats;
+}

@@ -1,0 +1,9 @@
+//! The public face of the crate.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod convergence;
+mod model;
+mod peer;
+mod sequences;
+mod trouble;
+mod world;
