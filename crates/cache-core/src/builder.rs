@@ -59,6 +59,15 @@ impl Builder {
         self
     }
 
+    /// Keeps entries on disk, too, beyond what the memory holds and the end of the process. There is
+    /// no such store by default.
+    #[cfg(feature = "disk")]
+    #[must_use]
+    pub fn disk(mut self, disk: crate::disk::Disk) -> Self {
+        self.tier = Some(Arc::new(disk));
+        self
+    }
+
     /// Bounds what waits to be pushed to the peers, in bytes; the default is 64 MiB. At the bound
     /// what has waited longest is not pushed at all.
     #[must_use]

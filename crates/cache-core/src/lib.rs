@@ -24,6 +24,7 @@
 //!
 //! # Features
 //!
+//! - `disk`: a store on disk behind the one in memory, which outlives the process.
 //! - `testing`: clocks that tests move, a network in memory with latency, loss and partitions, and a
 //!   sealer that needs no keys.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -33,6 +34,9 @@ pub mod cache;
 mod catch_up;
 mod concurrency;
 mod digest;
+#[cfg(feature = "disk")]
+#[cfg_attr(docsrs, doc(cfg(feature = "disk")))]
+pub mod disk;
 pub mod entry;
 pub mod events;
 pub mod fetch;

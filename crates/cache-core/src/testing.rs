@@ -6,6 +6,8 @@
 
 mod clock;
 mod network;
+mod sealer;
 
 pub use clock::{ManualClock, VirtualClock};
 pub use network::{MemoryNetwork, MemoryTransport};
+pub use sealer::TestSealer;

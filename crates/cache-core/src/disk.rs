@@ -1,0 +1,365 @@
+//! The store on disk: what the memory has no room for, and what outlives the process.
+//!
+//! Entries go to disk in the background, about half a second after they come in; nobody waits for
+//! that. They come back when they are asked for: opening a large store takes no longer than opening
+//! a small one.
+//!
+//! # What is on the disk
+//!
+//! One database file (`store.redb`, of [redb](https://www.redb.org)) and a lock, which names the
+//! process that has the directory open. Entries and invalidations are [sealed](Sealer), each under
+//! its own key, so none can be read, altered or passed off as another. In the clear are the keys,
+//! which are digests; sizes; when an entry was stored and when it dies. Whoever can write to the
+//! directory can delete entries, or bring back an older state of the file as a whole. For that
+//! reason, and for what sizes and times tell, nobody else may: directory and files are made for
+//! their owner alone.
+//!
+//! # How much
+//!
+//! The file never gets longer than [the bound](Options::max_bytes) and a twelfth. redb doubles its
+//! file as it grows, so where the bound is no power of two there may be room that is not used. At
+//! the bound, what dies first is evicted.
+//!
+//! # What goes wrong
+//!
+//! To those who ask, all of it is a miss.
+//!
+//! | what | is met with |
+//! | --- | --- |
+//! | the process is killed | what came in during the last second is lost |
+//! | the file is damaged, cut off, sealed with another key, of a later version | a warning; it is set aside as `store.redb.broken`, in place of the one before, and an empty one started |
+//! | an entry does not open | it is dropped, and counted as [unreadable](crate::stats::DiskStats::unreadable); the sixteenth counts as a damaged file |
+//! | the disk is full, or fails | a warning; what comes in is kept in memory, and it is tried again after 1 s, then ever later, up to 60 s |
+//! | more waits to be written than [may wait](Options::max_pending_bytes) | what is offered then is not written, and counted as [dropped](crate::stats::DiskStats::dropped) |
+//!
+//! A damaged file can make redb panic. That is caught here, and met as a damaged file is; the panic
+//! hook will have printed it. It cannot be caught where a program is built with `panic = "abort"`.
+
+mod fault;
+mod files;
+mod layout;
+mod lock;
+mod pending;
+mod queue;
+mod sealed;
+mod shelf;
+mod store;
+mod write;
+mod writer;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use fault::Fault;
+use files::{Directory, Files};
+use lock::{Lock, Refused};
+use pending::{Change, Pending};
+use queue::Queue;
+use shelf::Shelf;
+use store::{Found, Store};
+use writer::{Limits, Writer, set_aside};
+
+use crate::entry::Entry;
+use crate::key::Key;
+use crate::sealer::Sealer;
+use crate::stats::DiskStats;
+use crate::tier::Tier;
+use crate::time::MeshTime;
+use crate::tombstone::Tombstone;
+
+/// A store on disk, for [`Builder::disk`](crate::Builder::disk).
+///
+/// When it is dropped, together with the cache that it was given to, it writes what is pending and
+/// closes the file; that takes as long as the disk does.
+pub struct Disk {
+    queue: Arc<Queue>,
+    shelf: Arc<Shelf>,
+    tombstones: Mutex<Vec<Tombstone>>,
+    writer: Option<JoinHandle<()>>,
+    dir: PathBuf,
+    // Given back last, when the file is closed.
+    _lock: Option<Lock>,
+}
+
+/// How a store is kept.
+#[derive(Clone)]
+pub struct Options {
+    sealer: Arc<dyn Sealer>,
+    max_bytes: u64,
+    max_pending_bytes: usize,
+}
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process has it. Stop that one, or give this one a directory of its own.
+    #[error(
+        "{} is in use by {}: stop it, or choose another directory",
+        dir.display(),
+        name_of(*.pid)
+    )]
+    InUse {
+        /// The other process, where it could be told.
+        pid: Option<u32>,
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The operating system refuses. Check the path and its permissions.
+    #[error("cannot keep a store in {}: {source}", dir.display())]
+    Io {
+        /// The directory.
+        dir: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The thread that writes could not be started.
+    #[error("cannot start the thread that writes to disk: {0}")]
+    Thread(#[source] io::Error),
+}
+
+impl Options {
+    /// The defaults, sealed by `sealer`.
+    pub fn new(sealer: Arc<dyn Sealer>) -> Self {
+        Self {
+            sealer,
+            max_bytes: 2 * 1024 * 1024 * 1024,
+            max_pending_bytes: 16 * 1024 * 1024,
+        }
+    }
+
+    /// Bounds the length of the file, in bytes; the default is 2 GiB, the least 1 MiB. At the bound
+    /// what dies first is evicted. A store that is longer already is started anew.
+    #[must_use]
+    pub fn max_bytes(mut self, bytes: u64) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// Bounds what waits in memory to be written, in bytes; the default is 16 MiB. At the bound an
+    /// entry that comes in is not written.
+    #[must_use]
+    pub fn max_pending_bytes(mut self, bytes: usize) -> Self {
+        self.max_pending_bytes = bytes;
+        self
+    }
+}
+
+impl Disk {
+    /// Invalidations that are remembered one by one, as many as in memory.
+    const MAX_TOMBSTONES: usize = 16 * 1024;
+
+    /// So many entries that do not open are more than a bad sector: pages are in each other's
+    /// places, and what is written now spoils what was. redb does not notice.
+    const MAX_UNREADABLE: u64 = 16;
+
+    /// Opens the store in `dir`, or makes one; the directory, too, where there is none.
+    ///
+    /// A file that cannot be used is no error: it is set aside, and a warning logged. Neither is a
+    /// full disk. Blocks for as long as the disk takes, which does not depend on how much is stored.
+    pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
+        let dir = dir.as_ref();
+        let failed = |source| OpenError::Io {
+            dir: dir.to_owned(),
+            source,
+        };
+        files::create_private_dir(dir).map_err(failed)?;
+        let lock = Lock::take(&dir.join("store.lock")).map_err(|refused| match refused {
+            Refused::InUse(pid) => OpenError::InUse {
+                pid,
+                dir: dir.to_owned(),
+            },
+            Refused::Io(source) => failed(source),
+        })?;
+        let mut disk = Self::open_files(Box::new(Directory::new(dir)), options, dir)?;
+        disk._lock = Some(lock);
+        Ok(disk)
+    }
+
+    fn open_files(files: Box<dyn Files>, options: Options, dir: &Path) -> Result<Self, OpenError> {
+        let Options {
+            sealer,
+            max_bytes,
+            max_pending_bytes,
+        } = options;
+        let limits = Limits::new(max_bytes, Self::MAX_TOMBSTONES);
+        let pending = Pending::new(max_pending_bytes, Self::MAX_TOMBSTONES);
+        let queue = Arc::new(Queue::new(pending));
+        let shelf = Arc::<Shelf>::default();
+        let tombstones = match open_or_start_anew(&*files, &sealer, limits) {
+            Ok((store, totals, tombstones)) => {
+                shelf.open(store, totals);
+                Some(tombstones)
+            }
+            // The writer goes on trying.
+            Err(fault @ Fault::DiskFull(_)) => {
+                queue.report(fault);
+                None
+            }
+            Err(fault) => {
+                return Err(OpenError::Io {
+                    dir: dir.to_owned(),
+                    source: io::Error::other(fault),
+                });
+            }
+        };
+        let writer = Writer::new(
+            files,
+            sealer,
+            Arc::clone(&queue),
+            Arc::clone(&shelf),
+            limits,
+            tombstones.is_some(),
+        );
+        let writer = thread::Builder::new()
+            .name("cache-disk".to_owned())
+            .spawn(move || writer.run())
+            .map_err(OpenError::Thread)?;
+        Ok(Self {
+            queue,
+            shelf,
+            tombstones: Mutex::new(tombstones.unwrap_or_default()),
+            writer: Some(writer),
+            dir: dir.to_owned(),
+            _lock: None,
+        })
+    }
+}
+
+type Opened = (Store, layout::Totals, Vec<Tombstone>);
+
+/// Opens the file, or sets it aside and makes another.
+fn open_or_start_anew(
+    files: &dyn Files,
+    sealer: &Arc<dyn Sealer>,
+    limits: Limits,
+) -> Result<Opened, Fault> {
+    if files.open()?.len()? > limits.max_len {
+        tracing::info!("the store on disk is longer than it may be; it is started anew");
+        files.remove()?;
+    }
+    let open = || {
+        let (store, totals) = Store::open(files, sealer, limits)?;
+        let tombstones = store.tombstones()?;
+        Ok((store, totals, tombstones))
+    };
+    open().or_else(|fault| match fault {
+        Fault::Broken(reason) => {
+            set_aside(files, &reason)?;
+            open()
+        }
+        // What is there does not even open within the bound.
+        Fault::AtBound => {
+            files.remove()?;
+            open()
+        }
+        fault => Err(fault),
+    })
+}
+
+impl Tier for Disk {
+    fn load(&self, key: &Key, now: MeshTime) -> Option<Entry> {
+        match self.queue.with(|pending| pending.get(key).cloned()) {
+            Some(Change::Keep(entry)) => return Some(entry).filter(|entry| !entry.is_dead(now)),
+            Some(Change::Discard(_) | Change::Forget(_)) => return None,
+            None => {}
+        }
+        match self.shelf.with(|store| store.load(key, now))? {
+            Ok(Found::Entry(entry)) => Some(entry).filter(|entry| !entry.is_dead(now)),
+            Ok(Found::Nothing) => None,
+            Ok(Found::Unreadable(id)) => {
+                self.shelf.unreadable.add(1);
+                let unreadable = self.shelf.unreadable.get();
+                if unreadable == 1 {
+                    tracing::warn!(
+                        "an entry on disk does not open and is dropped; further ones are only \
+                         counted"
+                    );
+                }
+                if unreadable.is_multiple_of(Self::MAX_UNREADABLE) {
+                    let reason = "too many entries in it do not open".to_owned();
+                    self.queue.report(Fault::Broken(reason));
+                } else {
+                    self.queue.with(|pending| pending.forget(*key, id));
+                }
+                None
+            }
+            Err(fault) => {
+                self.queue.report(fault);
+                None
+            }
+        }
+    }
+
+    fn keep(&self, key: Key, entry: Entry) {
+        if !self.queue.with(|pending| pending.keep(key, entry)) {
+            self.shelf.dropped.add(1);
+        }
+    }
+
+    fn discard(&self, key: Key, entry: &Entry) {
+        self.queue.with(|pending| pending.discard(key, entry));
+    }
+
+    fn bury(&self, tombstone: Tombstone) {
+        self.queue.with(|pending| pending.bury(tombstone));
+    }
+
+    fn tombstones(&self) -> Vec<Tombstone> {
+        let tombstones = self.tombstones.lock();
+        std::mem::take(&mut *tombstones.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn sweep(&self, now: MeshTime) {
+        self.queue.with(|pending| pending.sweep(now));
+    }
+
+    fn flush(&self) {
+        self.queue.flush();
+    }
+
+    fn stats(&self) -> DiskStats {
+        self.shelf.stats()
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        self.queue.stop();
+        if let Some(writer) = self.writer.take() {
+            // A panic there has been reported, and the file is closed all the same.
+            let _ = writer.join();
+        }
+    }
+}
+
+fn name_of(pid: Option<u32>) -> String {
+    pid.map_or_else(
+        || "another process".to_owned(),
+        |pid| format!("process {pid}"),
+    )
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Disk")
+            .field("dir", &self.dir)
+            .field("stats", &self.shelf.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("max_bytes", &self.max_bytes)
+            .field("max_pending_bytes", &self.max_pending_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,230 @@
+//! What waits to be written: the newest version of each key, bounded in bytes.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::collections::hash_map;
+
+use crate::entry::Entry;
+use crate::key::Key;
+use crate::merge::{self, Version};
+use crate::path::Path;
+use crate::time::MeshTime;
+use crate::tombstone::{Target, Tombstone};
+
+/// What is to be done about one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Keep this version, unless a greater one is there.
+    Keep(Entry),
+    /// Let go of this version and those before it.
+    Discard(Version),
+    /// Let go of the row of this id: it does not open.
+    Forget(u64),
+}
+
+/// Changes on their way to the file. They stay here until they are in it, so that a lookup that
+/// finds nothing here finds it there.
+///
+/// Bounded in bytes. At the bound an entry that is offered is dropped. Tombstones have a bound of
+/// their own, in number; there they become one that covers all of them.
+#[derive(Debug)]
+pub(super) struct Pending {
+    max_bytes: usize,
+    max_tombstones: usize,
+    changes: HashMap<Key, Change>,
+    bytes: usize,
+    tombstones: HashMap<Target, Tombstone>,
+    sweep: Option<MeshTime>,
+}
+
+/// Some of what is pending, to be written in one go.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Batch {
+    pub(super) changes: Vec<(Key, Change)>,
+    pub(super) tombstones: Vec<Tombstone>,
+}
+
+impl Pending {
+    /// What a change occupies in the table beside its entry, in bytes.
+    const OVERHEAD: usize = 256;
+
+    /// The pages that a change touches and redb copies, whatever its size, in bytes.
+    const TOUCHED: usize = 8 * 1024;
+
+    pub(super) fn new(max_bytes: usize, max_tombstones: usize) -> Self {
+        Self {
+            max_bytes,
+            max_tombstones,
+            changes: HashMap::new(),
+            bytes: 0,
+            tombstones: HashMap::new(),
+            sweep: None,
+        }
+    }
+
+    /// The entry that waits under `key`, or that the one in the file has been let go of.
+    pub(super) fn get(&self, key: &Key) -> Option<&Change> {
+        self.changes.get(key)
+    }
+
+    /// Takes in a newer version; tells whether there was room.
+    pub(super) fn keep(&mut self, key: Key, entry: Entry) -> bool {
+        let is_known = match self.changes.get(&key) {
+            Some(Change::Keep(held)) => merge::compare(held, &entry) != Ordering::Less,
+            Some(Change::Discard(until)) => *until >= Version::of(&entry),
+            Some(Change::Forget(_)) | None => false,
+        };
+        is_known || self.put(key, Change::Keep(entry))
+    }
+
+    pub(super) fn discard(&mut self, key: Key, void: &Entry) {
+        let until = Version::of(void);
+        let is_newer = match self.changes.get(&key) {
+            Some(Change::Keep(held)) => Version::of(held) > until,
+            Some(Change::Discard(held)) => *held >= until,
+            Some(Change::Forget(_)) | None => false,
+        };
+        if !is_newer {
+            // Without room the row stays where it is, and is void when it is next looked at.
+            self.put(key, Change::Discard(until));
+        }
+    }
+
+    pub(super) fn forget(&mut self, key: Key, id: u64) {
+        if !self.changes.contains_key(&key) {
+            // Without room the row stays where it is, and does not open the next time either.
+            self.put(key, Change::Forget(id));
+        }
+    }
+
+    pub(super) fn bury(&mut self, tombstone: Tombstone) {
+        let held = self.tombstones.get(&tombstone.target);
+        if held.is_some_and(|held| held.stamp >= tombstone.stamp) {
+            return;
+        }
+        self.tombstones.insert(tombstone.target.clone(), tombstone);
+        if self.tombstones.len() > self.max_tombstones {
+            // Too much is void then, never too little.
+            let all = self.tombstones.drain().map(|(_, tombstone)| tombstone);
+            if let Some(one) = cover_all(all) {
+                self.tombstones.insert(one.target.clone(), one);
+            }
+        }
+    }
+
+    pub(super) fn sweep(&mut self, now: MeshTime) {
+        self.sweep = self.sweep.max(Some(now));
+    }
+
+    pub(super) fn take_sweep(&mut self) -> Option<MeshTime> {
+        self.sweep.take()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.tombstones.is_empty() && self.sweep.is_none()
+    }
+
+    /// Whether it is time to write, however little time has gone by.
+    pub(super) fn is_half_full(&self) -> bool {
+        self.bytes >= self.max_bytes / 2 || self.tombstones.len() >= self.max_tombstones / 2
+    }
+
+    /// The entries that are waiting.
+    pub(super) fn entries(&self) -> u64 {
+        let is_entry = |change: &&Change| matches!(change, Change::Keep(_));
+        self.changes.values().filter(is_entry).count() as u64
+    }
+
+    /// All tombstones, and about so many bytes of changes, at least one.
+    pub(super) fn batch(&self, max_bytes: usize) -> Batch {
+        let mut bytes = 0;
+        let fits = |(_, change): &(&Key, &Change)| {
+            let is_first = bytes == 0;
+            bytes += Self::TOUCHED + change.weight();
+            is_first || bytes <= max_bytes
+        };
+        let changes = self.changes.iter().take_while(fits);
+        Batch {
+            changes: changes
+                .map(|(key, change)| (*key, change.clone()))
+                .collect(),
+            tombstones: self.tombstones.values().cloned().collect(),
+        }
+    }
+
+    /// Drops what has been written, except where something newer has come meanwhile.
+    pub(super) fn settle(&mut self, written: &Batch) {
+        for (key, change) in &written.changes {
+            if let hash_map::Entry::Occupied(held) = self.changes.entry(*key)
+                && held.get().is_same(change)
+            {
+                self.bytes -= held.remove().weight();
+            }
+        }
+        for tombstone in &written.tombstones {
+            if self.tombstones.get(&tombstone.target) == Some(tombstone) {
+                self.tombstones.remove(&tombstone.target);
+            }
+        }
+        if self.changes.is_empty() {
+            // A burst is not remembered in memory.
+            self.changes.shrink_to(64);
+        }
+    }
+
+    fn put(&mut self, key: Key, change: Change) -> bool {
+        let replaced = self.changes.get(&key).map_or(0, Change::weight);
+        let bytes = self.bytes - replaced + change.weight();
+        // What frees room is let in at the bound, too: it is small.
+        if bytes > self.max_bytes && matches!(change, Change::Keep(_)) {
+            return false;
+        }
+        if bytes > self.max_bytes + self.max_bytes / 4 {
+            return false;
+        }
+        self.bytes = bytes;
+        self.changes.insert(key, change);
+        true
+    }
+}
+
+impl Batch {
+    pub(super) fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.tombstones.is_empty()
+    }
+
+    /// About what it comes to in the file, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.changes.iter().map(|(_, change)| change.weight()).sum()
+    }
+}
+
+impl Change {
+    fn weight(&self) -> usize {
+        Pending::OVERHEAD
+            + match self {
+                Self::Keep(entry) => entry.weight(),
+                Self::Discard(_) | Self::Forget(_) => 0,
+            }
+    }
+
+    /// Whether both say the same; the values are not compared byte by byte.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Keep(a), Self::Keep(b)) => Version::of(a) == Version::of(b),
+            (a, b) => a == b,
+        }
+    }
+}
+
+/// One tombstone of everything that voids no less than all of these.
+pub(super) fn cover_all(tombstones: impl Iterator<Item = Tombstone>) -> Option<Tombstone> {
+    tombstones.reduce(|a, b| {
+        let (earlier, later) = if a.stamp <= b.stamp { (a, b) } else { (b, a) };
+        Tombstone {
+            target: Target::Path(Path::root()),
+            kept_for: earlier.dies_at().max(later.dies_at()).since(later.stamp),
+            ..later
+        }
+    })
+}

@@ -1,0 +1,314 @@
+//! The open file: what is read from it, and how a batch gets into it.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use redb::{
+    Builder, Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableHandle,
+};
+
+use super::fault::{Fault, guard};
+use super::files::{Bounded, Files};
+use super::layout::{
+    BODIES, CHUNK, CHUNKS, ENTRIES, HEADER, Place, TOMBSTONES, Totals, VERSION, row,
+};
+use super::pending::Batch;
+use super::sealed::{
+    KEY_LEN, MAX_SEALED, key_bytes, key_from, open_entry, open_tombstone, opens_canary, seal_canary,
+};
+use super::write::Writing;
+use super::writer::Limits;
+use crate::entry::Entry;
+use crate::key::Key;
+use crate::merge;
+use crate::sealer::Sealer;
+use crate::time::MeshTime;
+use crate::tombstone::Tombstone;
+
+/// The database, open, and known to be ours.
+pub(super) struct Store {
+    db: Option<Database>,
+    len: Arc<AtomicU64>,
+    sealer: Arc<dyn Sealer>,
+    max_tombstones: usize,
+}
+
+/// What is found under a key.
+#[derive(Debug)]
+pub(super) enum Found {
+    Nothing,
+    Entry(Entry),
+    /// The row of this id does not open, or holds something else than it says.
+    Unreadable(u64),
+}
+
+/// What came of writing a batch.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Written {
+    pub(super) totals: Totals,
+    /// Entries that were not written, because they are too large or do not seal.
+    pub(super) dropped: u64,
+}
+
+impl Store {
+    /// What redb may keep in memory of the file, in bytes.
+    const CACHE: usize = 8 * 1024 * 1024;
+
+    /// Opens the file, or makes an empty store of an empty file. Takes the same short time however
+    /// much is in it.
+    pub(super) fn open(
+        files: &dyn Files,
+        sealer: &Arc<dyn Sealer>,
+        limits: Limits,
+    ) -> Result<(Self, Totals), Fault> {
+        let file = Bounded::new(files.open()?, limits.max_len)?;
+        let len = file.len_seen();
+        let db = guard(|| {
+            let mut builder = Builder::new();
+            builder.set_cache_size(Self::CACHE);
+            Ok(builder.create_with_backend(file)?)
+        })?;
+        let store = Self {
+            db: Some(db),
+            len,
+            sealer: Arc::clone(sealer),
+            max_tombstones: limits.max_tombstones,
+        };
+        let totals = guard(|| match store.read_header()? {
+            Some(totals) => Ok(totals),
+            None => store.write_header(),
+        })?;
+        Ok((store, totals))
+    }
+
+    /// How long the file is, in bytes.
+    pub(super) fn len(&self) -> u64 {
+        self.len.load(Relaxed)
+    }
+
+    /// What is kept under `key`, if it is not dead at `now`.
+    pub(super) fn load(&self, key: &Key, now: MeshTime) -> Result<Found, Fault> {
+        guard(|| {
+            let reading = self.db()?.begin_read()?;
+            let entries = reading.open_table(ENTRIES)?;
+            let Some(place) = entries.get(&key_bytes(key))? else {
+                return Ok(Found::Nothing);
+            };
+            let place = Place::from(place.value());
+            if place.dies_at <= now.as_millis() {
+                return Ok(Found::Nothing);
+            }
+            let (bodies, chunks) = (reading.open_table(BODIES)?, reading.open_table(CHUNKS)?);
+            let entry = read_body(&bodies, &chunks, key, &place)?
+                .and_then(|sealed| open_as(&*self.sealer, key, &place, &sealed));
+            Ok(entry.map_or(Found::Unreadable(place.id), Found::Entry))
+        })
+    }
+
+    /// All tombstones. One that does not open is an invalidation that was lost, and what it was to
+    /// keep from being served cannot be told: the whole store is then not to be believed.
+    pub(super) fn tombstones(&self) -> Result<Vec<Tombstone>, Fault> {
+        guard(|| {
+            let table = self.db()?.begin_read()?.open_table(TOMBSTONES)?;
+            if table.len()? > self.max_tombstones as u64 {
+                return Err(Fault::Broken("it has too many tombstones".to_owned()));
+            }
+            table
+                .iter()?
+                .map(|row| {
+                    let (key, value) = row?;
+                    read_tombstone(&*self.sealer, key.value(), value.value())
+                })
+                .collect()
+        })
+    }
+
+    /// Writes a batch, all of it or nothing.
+    pub(super) fn write(&self, batch: &Batch, max_charge: u64) -> Result<Written, Fault> {
+        self.transact(|writing| writing.apply(batch, max_charge))
+    }
+
+    /// Drops what is dead at `now`, up to `max` entries; tells how many, and the totals afterwards.
+    pub(super) fn sweep(&self, now: MeshTime, max: u64) -> Result<(u64, Totals), Fault> {
+        self.transact(|writing| {
+            writing.bury_dead(now)?;
+            writing.drop_first(max, |place, _| place.dies_at <= now.as_millis())
+        })
+    }
+
+    /// Drops what dies first, until no more than `max_bytes` are charged, but no more than `max`
+    /// entries; tells how many, and the totals afterwards.
+    pub(super) fn make_room(&self, max_bytes: u64, max: u64) -> Result<(u64, Totals), Fault> {
+        self.transact(|writing| writing.drop_first(max, |_, totals| totals.bytes > max_bytes))
+    }
+
+    /// Closes the file.
+    pub(super) fn close(mut self) -> Result<(), Fault> {
+        self.close_now()
+    }
+
+    fn close_now(&mut self) -> Result<(), Fault> {
+        let db = self.db.take();
+        guard(|| Ok(db.map_or(Ok(()), Database::close)?))
+    }
+
+    /// Commits what `work` does. The commit is on disk when this returns.
+    fn transact<T>(
+        &self,
+        work: impl FnOnce(&mut Writing<'_>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        guard(|| {
+            let mut transaction = self.db()?.begin_write()?;
+            // Without it, the first start after a kill reads the whole file.
+            transaction.set_quick_repair(true);
+            let mut writing = Writing::begin(&transaction, &*self.sealer, self.max_tombstones)?;
+            let done = work(&mut writing)?;
+            writing.end()?;
+            transaction.commit()?;
+            Ok(done)
+        })
+    }
+
+    /// The totals, or nothing where the store has just been made.
+    fn read_header(&self) -> Result<Option<Totals>, Fault> {
+        let reading = self.db()?.begin_read()?;
+        let broken = |what: &str| Fault::Broken(what.to_owned());
+        if !reading
+            .list_tables()?
+            .any(|table| table.name() == HEADER.name())
+        {
+            if reading.list_tables()?.next().is_some() {
+                return Err(broken("it is the database of another program"));
+            }
+            return Ok(None);
+        }
+        let header = reading.open_table(HEADER)?;
+        let version = header.get(row::VERSION)?;
+        let version = version
+            .and_then(|version| version.value().try_into().ok())
+            .map(u32::from_le_bytes)
+            .ok_or_else(|| broken("it has no version"))?;
+        if version != VERSION {
+            return Err(Fault::Broken(format!(
+                "it has version {version} of the layout, and version {VERSION} is understood here"
+            )));
+        }
+        let canary = header.get(row::CANARY)?;
+        if !canary.is_some_and(|canary| opens_canary(&*self.sealer, canary.value())) {
+            return Err(broken("it was sealed with another key"));
+        }
+        let totals = header.get(row::TOTALS)?;
+        totals
+            .and_then(|totals| Totals::from_bytes(totals.value()))
+            .ok_or_else(|| broken("it does not say what is in it"))
+            .map(Some)
+    }
+
+    fn write_header(&self) -> Result<Totals, Fault> {
+        let canary = seal_canary(&*self.sealer).map_err(|error| Fault::Io(error.to_string()))?;
+        let transaction = self.db()?.begin_write()?;
+        {
+            let mut header = transaction.open_table(HEADER)?;
+            header.insert(row::VERSION, VERSION.to_le_bytes().as_slice())?;
+            header.insert(row::CANARY, &*canary)?;
+        }
+        transaction.commit()?;
+        // Makes the other tables, too.
+        self.transact(|writing| Ok(writing.totals))
+    }
+
+    fn db(&self) -> Result<&Database, Fault> {
+        self.db
+            .as_ref()
+            .ok_or_else(|| Fault::Io("the store is closed".to_owned()))
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // Its last commit stands; the rest is redone at the next start.
+        let _ = self.close_now();
+    }
+}
+
+/// The sealed entry at `place`, if all of it is there.
+pub(super) fn read_body(
+    bodies: &impl ReadableTable<(u64, u64), &'static [u8]>,
+    chunks: &impl ReadableTable<(u64, u32), &'static [u8; CHUNK]>,
+    key: &Key,
+    place: &Place,
+) -> Result<Option<Vec<u8>>, Fault> {
+    // Checked before a byte is allocated.
+    if place.len as usize > MAX_SEALED {
+        return Ok(None);
+    }
+    let Some(body) = bodies.get((place.dies_at, place.id))? else {
+        return Ok(None);
+    };
+    let (full, last, inline) = place.division();
+    let Some((of_key, inlined)) = body.value().split_at_checked(KEY_LEN) else {
+        return Ok(None);
+    };
+    if of_key != key_bytes(key) || inlined.len() != inline {
+        return Ok(None);
+    }
+    let mut sealed = Vec::with_capacity(place.len as usize);
+    for n in 0..full + u32::from(last > 0) {
+        let Some(chunk) = chunks.get((place.id, n))? else {
+            return Ok(None);
+        };
+        let used = if n < full { CHUNK } else { last };
+        sealed.extend_from_slice(&chunk.value()[..used]);
+    }
+    sealed.extend_from_slice(inlined);
+    Ok(Some(sealed))
+}
+
+/// The entry that was sealed, if it is the one that belongs at this place.
+pub(super) fn open_as(
+    sealer: &dyn Sealer,
+    key: &Key,
+    place: &Place,
+    sealed: &[u8],
+) -> Option<Entry> {
+    open_entry(sealer, key, sealed).filter(|entry| {
+        entry.stored_at().as_millis() == place.stored_at
+            && entry.dies_at().as_millis() == place.dies_at
+    })
+}
+
+/// Whether `entry` is greater than what lies at `place`. What does not open counts as nothing.
+pub(super) fn is_news(
+    entry: &Entry,
+    place: &Place,
+    held: impl FnOnce() -> Result<Option<Entry>, Fault>,
+) -> Result<bool, Fault> {
+    if entry.stored_at().as_millis() > place.stored_at {
+        return Ok(true);
+    }
+    Ok(held()?.is_none_or(|held| merge::compare(&held, entry) == Ordering::Less))
+}
+
+/// The tombstone in a row.
+pub(super) fn read_tombstone(
+    sealer: &dyn Sealer,
+    key: &[u8; KEY_LEN],
+    value: &[u8],
+) -> Result<Tombstone, Fault> {
+    key_from(key)
+        .zip(tombstone_times(value))
+        .and_then(|(key, (.., sealed))| open_tombstone(sealer, &key, sealed))
+        .ok_or_else(|| Fault::Broken("an invalidation in it does not open".to_owned()))
+}
+
+/// Stamp and time of death of a tombstone, and the tombstone itself, sealed.
+pub(super) fn tombstone_times(value: &[u8]) -> Option<(u64, u64, &[u8])> {
+    let (stamp, rest) = value.split_first_chunk()?;
+    let (dies_at, sealed) = rest.split_first_chunk()?;
+    Some((
+        u64::from_le_bytes(*stamp),
+        u64::from_le_bytes(*dies_at),
+        sealed,
+    ))
+}
