@@ -29,6 +29,10 @@
 //!   sealer that needs no keys.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 mod builder;
 pub mod cache;
 mod catch_up;
