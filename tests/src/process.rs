@@ -91,6 +91,16 @@ impl Node {
     /// Starts a node with these flags and variables.
     pub async fn start_with(upstream: &str, flags: &[&str], env: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
+        Self::start_in(dir, upstream, flags, env).await
+    }
+
+    /// Starts a node in the data directory of one that has ended.
+    pub async fn start_in(
+        dir: TempDir,
+        upstream: &str,
+        flags: &[&str],
+        env: &[(&str, &str)],
+    ) -> Self {
         let data_dir = dir.path().to_str().expect("a path in UTF-8");
         let fixed = [
             "serve",
@@ -175,14 +185,27 @@ impl Node {
         eventually(&what, async || self.count(name).await == value).await;
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id().expect("it runs")
+    }
+
     /// Sends it a signal, `TERM` or `KILL`.
     pub async fn signal(&self, signal: &str) {
-        let id = self.process.id().expect("it runs").to_string();
+        let id = self.id().to_string();
         let sent = Command::new("kill")
             .args(["-s", signal, &id])
             .status()
             .await;
         assert!(sent.expect("there is kill").success());
+    }
+
+    /// Ends it with a signal, and gives its data directory to the next.
+    pub async fn end_by(mut self, signal: &str) -> TempDir {
+        self.signal(signal).await;
+        let end = time::timeout(PATIENCE, self.process.wait()).await;
+        end.expect("it ends").expect("it was started");
+        self.dir
     }
 
     /// Waits for its end; tells how it ended and what it printed after it was ready.

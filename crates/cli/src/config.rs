@@ -20,6 +20,7 @@ const DEFAULT_PORT: u16 = 8417;
 const DEFAULT_P2P_PORT: u16 = 9100;
 const DEFAULT_UPSTREAM: &str = "https://api.github.com";
 const DEFAULT_MEMORY: u64 = 256 * 1024 * 1024;
+const DEFAULT_DISK: u64 = 2 * 1024 * 1024 * 1024;
 
 /// `gh` reads a file, or asks the system's key ring. Beyond this it waits for somebody who is not
 /// there.
@@ -35,8 +36,17 @@ pub(crate) struct Config {
     pub(crate) injected_token: Option<Token>,
     pub(crate) sharing: Sharing,
     pub(crate) max_memory: u64,
+    /// The store on disk; `None` keeps everything in memory.
+    pub(crate) disk: Option<Disk>,
     pub(crate) default_ttl: Duration,
     pub(crate) stale_for: Duration,
+}
+
+/// Where entries are kept that outlive the process.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Disk {
+    pub(crate) dir: PathBuf,
+    pub(crate) max_bytes: u64,
 }
 
 /// Where the socket for `gh` is.
@@ -99,7 +109,9 @@ pub(crate) enum ConfigError {
          give it to each node as CACHE_P2P_SHARED_SECRET"
     )]
     NoSecret,
-    #[error("no home directory, so no place for files; name one with --data-dir")]
+    #[error(
+        "no home directory, so no place for files; name one with --data-dir, or keep none with --memory-only"
+    )]
     NoHome,
     #[error("{what}: {why}")]
     Unusable { what: String, why: String },
@@ -149,6 +161,7 @@ impl Config {
             .map_err(|error| ConfigError::unusable("--upstream (GHMESH_UPSTREAM)", error))?;
         let token = token(&settings, env)?;
         let sharing = sharing(&settings, env, token.as_ref()).await?;
+        let disk = disk(&settings, &sharing)?;
         let seconds =
             |setting: Option<u64>, default| Duration::from_secs(setting.unwrap_or(default));
         let inject = settings.inject_token.unwrap_or(false);
@@ -169,6 +182,7 @@ impl Config {
             max_memory: settings
                 .max_memory
                 .map_or(DEFAULT_MEMORY, |size| size.as_u64()),
+            disk,
             default_ttl: seconds(settings.default_ttl, 300),
             stale_for: seconds(settings.stale_for, 86_400),
         })
@@ -205,6 +219,25 @@ fn unix_socket(settings: &Settings, env: &Env) -> Result<UnixSocket, ConfigError
         path: data_dir(settings)?.join("ghmesh.sock"),
         required: settings.data_dir.is_some(),
     })
+}
+
+/// Nothing is written to disk unsealed, and without a secret there is nothing to seal it with.
+fn disk(settings: &Settings, sharing: &Sharing) -> Result<Option<Disk>, ConfigError> {
+    if settings.memory_only == Some(true) {
+        return Ok(None);
+    }
+    if matches!(sharing, Sharing::Off) {
+        if settings.max_disk.is_some() {
+            tracing::warn!(
+                "--max-disk (GHMESH_MAX_DISK) has no effect: without a secret to seal it with, \
+                 nothing is kept on disk"
+            );
+        }
+        return Ok(None);
+    }
+    let max_bytes = settings.max_disk.map_or(DEFAULT_DISK, |size| size.as_u64());
+    let dir = data_dir(settings)?;
+    Ok(Some(Disk { dir, max_bytes }))
 }
 
 fn data_dir(settings: &Settings) -> Result<PathBuf, ConfigError> {

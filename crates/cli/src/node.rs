@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use cache_core::disk::{self, Disk};
 use cache_core::{Cache, PeerInfo};
 use cache_crypto::{Keyring, Sealed};
 use cache_net::{Identity, Membership, P2p, StartError};
 use gh_client::{Client, PrincipalKey};
 use tokio::time::Instant;
 
-use crate::config::{Config, ConfigError, Net, Secrets, Sharing};
+use crate::config::{self, Config, ConfigError, Net, Secrets, Sharing};
 use crate::proxy;
 use crate::report::NodeStats;
 
@@ -25,12 +26,15 @@ pub(crate) struct Node {
 impl Node {
     /// Starts a node; has to be told once that it is to [stop](Self::stop).
     pub(crate) async fn start(config: &Config) -> Result<Self, ConfigError> {
-        let builder = Cache::builder().max_bytes(config.max_memory);
+        let mut builder = Cache::builder().max_bytes(config.max_memory);
         let (builder, principal_key, network, bootstrap_peers) = match &config.sharing {
             Sharing::Off => (builder, PrincipalKey::new(rand::random()), None, 0),
             Sharing::On { secrets, net } => {
                 let keyring = Arc::new(keyring(secrets)?);
                 let principal_key = PrincipalKey::new(*keyring.principals().as_bytes());
+                if let Some(disk) = &config.disk {
+                    builder = builder.disk(open_disk(disk, Arc::clone(&keyring))?);
+                }
                 let network = Arc::new(start_network(net, &keyring).await?);
                 let sealed = Sealed::new(Arc::clone(&network), keyring);
                 let peers = net.bootstrap.len() as u64;
@@ -90,6 +94,7 @@ impl Node {
             evictions: cache.evictions,
             entries: cache.entries,
             bytes: cache.bytes,
+            disk: cache.disk,
             connected_peers: cache.connected_peers,
             bootstrap_peers_configured: self.bootstrap_peers,
             peer_id: self.peer_id(),
@@ -124,6 +129,13 @@ impl Node {
     pub(crate) async fn stop(&self) {
         self.cache.close().await;
     }
+}
+
+/// The store on disk, sealed under the fleet's secret.
+fn open_disk(disk: &config::Disk, keyring: Arc<Keyring>) -> Result<Disk, ConfigError> {
+    let options = disk::Options::new(keyring).max_bytes(disk.max_bytes);
+    Disk::open(&disk.dir, options)
+        .map_err(|error| ConfigError::unusable("--data-dir (CACHE_DIR)", error))
 }
 
 fn keyring(secrets: &Secrets) -> Result<Keyring, ConfigError> {

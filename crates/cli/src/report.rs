@@ -1,6 +1,6 @@
 //! What a node tells about itself: the JSON of `/-/stats` and `/-/peers`.
 
-use cache_core::stats::{BroadcastStats, ReceivedStats};
+use cache_core::stats::{BroadcastStats, DiskStats, ReceivedStats};
 use gh_client::RateLimit;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,8 @@ pub(crate) struct NodeStats {
     pub(crate) evictions: u64,
     pub(crate) entries: u64,
     pub(crate) bytes: u64,
+    /// `null` where nothing is kept on disk.
+    pub(crate) disk: Option<DiskStats>,
     pub(crate) connected_peers: u64,
     pub(crate) bootstrap_peers_configured: u64,
     /// `null` where sharing is off.

@@ -68,13 +68,21 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "FILE")]
     pub(crate) identity_file: Option<PathBuf>,
 
-    /// Where this node keeps its files [env: CACHE_DIR] [default: ghmesh in $XDG_CACHE_HOME]
+    /// Where this node keeps its files, what it has cached among them [env: CACHE_DIR] [default: ghmesh in $XDG_CACHE_HOME]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
 
     /// What the cache may occupy in memory [env: GHMESH_MAX_MEMORY] [default: 256MiB]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) max_memory: Option<ByteSize>,
+
+    /// Keep nothing on disk [env: GHMESH_MEMORY_ONLY] [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub(crate) memory_only: Option<bool>,
+
+    /// What the cache may occupy on disk [env: GHMESH_MAX_DISK] [default: 2GiB]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) max_disk: Option<ByteSize>,
 
     /// How long an answer is fresh about which nothing more is known [env: CACHE_DEFAULT_TTL] [default: 300]
     #[arg(long, value_name = "SECS", value_parser = seconds)]
@@ -124,7 +132,7 @@ pub(crate) const PREVIOUS_SECRET: &str = "CACHE_P2P_PREVIOUS_SECRET";
 
 /// The variables that stand for a flag, under the names that the original system gave them where
 /// it had one.
-const VARIABLES: [(&str, &str); 13] = [
+const VARIABLES: [(&str, &str); 15] = [
     ("GHMESH_LISTEN", "listen"),
     ("GHMESH_LISTEN_UNIX", "listen-unix"),
     ("GHMESH_UPSTREAM", "upstream"),
@@ -136,6 +144,8 @@ const VARIABLES: [(&str, &str); 13] = [
     ("GHMESH_IDENTITY_FILE", "identity-file"),
     ("CACHE_DIR", "data-dir"),
     ("GHMESH_MAX_MEMORY", "max-memory"),
+    ("GHMESH_MEMORY_ONLY", "memory-only"),
+    ("GHMESH_MAX_DISK", "max-disk"),
     ("CACHE_DEFAULT_TTL", "default-ttl"),
     ("GHMESH_STALE_FOR", "stale-for"),
 ];
@@ -243,6 +253,8 @@ impl Settings {
             identity_file: self.identity_file.or(lower.identity_file),
             data_dir: self.data_dir.or(lower.data_dir),
             max_memory: self.max_memory.or(lower.max_memory),
+            memory_only: self.memory_only.or(lower.memory_only),
+            max_disk: self.max_disk.or(lower.max_disk),
             default_ttl: self.default_ttl.or(lower.default_ttl),
             stale_for: self.stale_for.or(lower.stale_for),
             log_format: self.log_format.or(lower.log_format),

@@ -147,6 +147,17 @@ fn stats_table(stats: &NodeStats) -> Table {
             "that the entries occupy",
         ),
         (
+            "disk",
+            stats.disk.map_or_else(
+                || "off".to_owned(),
+                |disk| bytesize::ByteSize::b(disk.bytes).to_string(),
+            ),
+            match stats.disk {
+                Some(disk) if disk.failing => "failing; the log says why",
+                _ => "that the entries occupy, in memory or not",
+            },
+        ),
+        (
             "expired",
             stats.expirations.to_string(),
             "dropped because their time was over",

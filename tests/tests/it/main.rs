@@ -12,6 +12,7 @@ mod gh;
 mod library;
 mod proxy;
 mod rotation;
+mod store;
 
 use gh_client::testing::{StandIn, Token};
 

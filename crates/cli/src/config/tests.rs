@@ -34,7 +34,29 @@ async fn the_defaults_are_what_the_help_says() {
     assert_eq!(config.default_ttl, Duration::from_secs(300));
     assert_eq!(config.stale_for, Duration::from_secs(86_400));
     assert_eq!(config.max_memory, 256 << 20);
+    assert_eq!(config.disk, None, "nothing to seal it with");
     assert!(config.injected_token.is_none());
+}
+
+#[tokio::test]
+async fn a_fleet_with_a_secret_keeps_its_entries_on_disk_unless_told_otherwise() {
+    let env = Env::from([("CACHE_P2P_SHARED_SECRET", SECRET)]);
+    let shared = Settings {
+        data_dir: Some("/var/cache/ghmesh".into()),
+        ..Settings::default()
+    };
+    let config = resolve(shared.clone(), &env).await.unwrap();
+    let expected = Disk {
+        dir: "/var/cache/ghmesh".into(),
+        max_bytes: 2 << 30,
+    };
+    assert_eq!(config.disk, Some(expected));
+    let in_memory = Settings {
+        memory_only: Some(true),
+        ..shared
+    };
+    let config = resolve(in_memory, &env).await.unwrap();
+    assert_eq!(config.disk, None);
 }
 
 #[tokio::test]
