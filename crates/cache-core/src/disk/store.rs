@@ -298,7 +298,12 @@ pub(super) fn read_tombstone(
 ) -> Result<Tombstone, Fault> {
     key_from(key)
         .zip(tombstone_times(value))
-        .and_then(|(key, (.., sealed))| open_tombstone(sealer, &key, sealed))
+        .and_then(|(key, (stamp, dies_at, sealed))| {
+            // What stands in the clear beside it must not have been altered either.
+            open_tombstone(sealer, &key, sealed).filter(|tombstone| {
+                (tombstone.stamp.as_millis(), tombstone.dies_at().as_millis()) == (stamp, dies_at)
+            })
+        })
         .ok_or_else(|| Fault::Broken("an invalidation in it does not open".to_owned()))
 }
 

@@ -169,12 +169,26 @@ fn a_row_that_does_not_open_is_dropped_and_counted_and_the_others_stay() {
 
 #[test]
 fn a_store_that_has_lost_an_invalidation_is_not_believed() {
-    let dir = dir();
-    let disk = open(&dir);
-    disk.keep(key(1), entry(0, b"void"));
-    disk.bury(tombstone(Target::Key(key(1)), 1));
-    drop(disk);
-    let db = Database::open(dir.path().join("store.redb")).unwrap();
+    // In its stamp, in its time of death, and in what is sealed.
+    for altered in [0, 8, 40] {
+        let dir = dir();
+        let disk = open(&dir);
+        disk.keep(key(1), entry(0, b"void"));
+        disk.bury(tombstone(Target::Key(key(1)), 1));
+        drop(disk);
+        alter_tombstone(&dir.path().join("store.redb"), altered);
+
+        let (disk, log) = Log::of(|| open(&dir));
+        assert!(
+            log.contains("an invalidation in it does not open"),
+            "{altered}: {log}"
+        );
+        assert_eq!(disk.load(&key(1), NOW), None);
+    }
+}
+
+fn alter_tombstone(file: &FilePath, byte: usize) {
+    let db = Database::open(file).unwrap();
     let writing = db.begin_write().unwrap();
     {
         let mut tombstones = writing.open_table(TOMBSTONES).unwrap();
@@ -182,13 +196,8 @@ fn a_store_that_has_lost_an_invalidation_is_not_believed() {
             let (at, value) = tombstones.first().unwrap().unwrap();
             (*at.value(), value.value().to_vec())
         };
-        value[40] ^= 1;
+        value[byte] ^= 1;
         tombstones.insert(&at, value.as_slice()).unwrap();
     }
     writing.commit().unwrap();
-    drop(db);
-
-    let (disk, log) = Log::of(|| open(&dir));
-    assert!(log.contains("an invalidation in it does not open"), "{log}");
-    assert_eq!(disk.load(&key(1), NOW), None);
 }
