@@ -5,7 +5,7 @@
 //! - `get_or_fetch`: a fresh entry.
 //! - `put`: a new version of an entry. A bare table neither digests the value nor tells peers.
 //! - `receive`: a frame from a peer, decoded and merged. The bare table is given what was decoded.
-//! - `put at the bound`: a new key, for which another has to go. Flat, however many there are.
+//! - `put at the bound`: a new key, for which another has to go; among more and more of them.
 //! - `invalidate`: a repository of 100 entries among 100 000, and the first lookup below it. moka
 //!   takes a predicate for that, which it keeps until it has gone through all entries.
 //!
