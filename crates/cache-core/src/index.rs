@@ -1,7 +1,9 @@
 //! What is remembered of entries that had to make room.
 
-use moka::policy::EvictionPolicy;
-use moka::sync::Cache;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use lru::LruCache;
 
 use crate::entry::Entry;
 use crate::key::Key;
@@ -13,9 +15,10 @@ use crate::time::MeshTime;
 ///
 /// Bounded in number. At the bound the version that was of use longest ago is forgotten; an older
 /// copy may then be taken in once more, for what is left of its lifetime.
-#[derive(Debug)]
 pub(crate) struct Index {
-    versions: Cache<Key, Evicted>,
+    // Without a bound of its own: it would take all the memory for that at once.
+    versions: Mutex<LruCache<Key, Evicted>>,
+    max: usize,
 }
 
 /// What is remembered of one entry.
@@ -27,19 +30,18 @@ pub(crate) struct Evicted {
 
 impl Index {
     /// What is remembered of one entry occupies this much memory, in bytes.
-    pub(crate) const RECORD: u64 = 350;
+    pub(crate) const RECORD: u64 = 208;
 
     /// An index that occupies at most so many bytes.
     pub(crate) fn new(max_bytes: u64) -> Self {
-        let versions = Cache::builder()
-            .max_capacity(max_bytes / Self::RECORD)
-            .eviction_policy(EvictionPolicy::lru())
-            .build();
-        Self { versions }
+        Self {
+            versions: Mutex::new(LruCache::unbounded()),
+            max: usize::try_from(max_bytes / Self::RECORD).unwrap_or(usize::MAX),
+        }
     }
 
     pub(crate) fn get(&self, key: &Key) -> Option<Version> {
-        self.versions.get(key).map(|evicted| evicted.version)
+        self.lock().get(key).map(|evicted| evicted.version)
     }
 
     pub(crate) fn remember(&self, key: Key, entry: &Entry) {
@@ -47,11 +49,30 @@ impl Index {
             version: Version::of(entry),
             dies_at: entry.dies_at(),
         };
-        self.versions.insert(key, evicted);
+        let mut versions = self.lock();
+        versions.put(key, evicted);
+        if versions.len() > self.max {
+            versions.pop_lru();
+        }
     }
 
     /// All that is remembered, in no order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, Evicted)> {
-        self.versions.iter().map(|(key, evicted)| (*key, evicted))
+    pub(crate) fn all(&self) -> Vec<(Key, Evicted)> {
+        let versions = self.lock();
+        let versions = versions.iter();
+        versions.map(|(key, evicted)| (*key, *evicted)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LruCache<Key, Evicted>> {
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Index {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Index")
+            .field("len", &self.lock().len())
+            .field("max", &self.max)
+            .finish()
     }
 }

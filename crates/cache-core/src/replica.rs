@@ -44,7 +44,7 @@ pub(crate) struct Replica {
     pub(crate) events: Arc<Announcer>,
     pub(crate) clock: MeshClock,
     store: Store,
-    index: Arc<Index>,
+    index: Index,
     tombstones: Tombstones,
     tier: Option<Arc<dyn Tier>>,
     /// The latest stamp seen, which a tombstone has to be later than.
@@ -93,19 +93,7 @@ impl Replica {
         bounds: Bounds,
         tier: Option<Arc<dyn Tier>>,
     ) -> Self {
-        let counters = Arc::<Counters>::default();
-        let events = Arc::<Announcer>::default();
         let index_bytes = bounds.max_bytes / INDEX_SHARE;
-        let index = Arc::new(Index::new(index_bytes));
-        let evicted = {
-            let (counters, events) = (Arc::clone(&counters), Arc::clone(&events));
-            let index = Arc::clone(&index);
-            move |key, entry: Entry| {
-                index.remember(key, &entry);
-                counters.evictions.add(1);
-                events.tell(|| Event::Evicted(key));
-            }
-        };
         let tombstones = Tombstones::new(MAX_TOMBSTONES);
         for tombstone in tier.iter().flat_map(|tier| tier.tombstones()) {
             tombstones.insert(tombstone);
@@ -113,11 +101,11 @@ impl Replica {
         Self {
             local_peer,
             outbox: Outbox::new(bounds.max_queued_bytes),
-            counters,
-            events,
+            counters: Arc::default(),
+            events: Arc::default(),
             clock: MeshClock::new(clock),
-            store: Store::new(bounds.max_bytes - index_bytes, bounds.max_entries, evicted),
-            index,
+            store: Store::new(bounds.max_bytes - index_bytes, bounds.max_entries),
+            index: Index::new(index_bytes),
             tombstones,
             tier,
             latest: AtomicU64::new(0),
@@ -171,7 +159,9 @@ impl Replica {
             return None;
         }
         self.saw(entry.stored_at());
-        self.store.merge(key, entry.clone());
+        if let Merged::Accepted { evicted } = self.store.merge(key, &entry) {
+            self.let_go(evicted);
+        }
         // Something newer may have come in meanwhile; or the memory may have no room for it.
         let held = self.get(&key, now);
         held.or_else(|| Some(entry).filter(|entry| !self.is_void(&key, entry)))
@@ -320,11 +310,12 @@ impl Replica {
         let evicted = self.evicted(&key, now);
         // Drops one from when a clock ran ahead: it would win.
         self.get(&key, now);
-        if evicted.is_some_and(|version| version >= Version::of(entry))
-            || self.store.merge(key, entry.clone()) == Merged::Ignored
-        {
+        if evicted.is_some_and(|version| version >= Version::of(entry)) {
             return false;
         }
+        let Merged::Accepted { evicted } = self.store.merge(key, entry) else {
+            return false;
+        };
         self.saw(entry.stored_at());
         if let Some(tier) = &self.tier {
             tier.keep(key, entry.clone());
@@ -334,7 +325,17 @@ impl Replica {
             stored_at: entry.stored_at(),
             origin: entry.origin(),
         });
+        self.let_go(evicted);
         true
+    }
+
+    /// Remembers of what had to make room that it was here.
+    fn let_go(&self, evicted: Vec<(Key, Entry)>) {
+        for (key, entry) in evicted {
+            self.index.remember(key, &entry);
+            self.counters.evictions.add(1);
+            self.events.tell(|| Event::Evicted(key));
+        }
     }
 
     fn remember(&self, tombstone: Tombstone) -> bool {
@@ -375,7 +376,7 @@ impl Replica {
     /// Drops what is held under `key`, unless a merge has brought a living entry meanwhile.
     fn drop_if_over(&self, key: Key, now: MeshTime) {
         let mut void = None;
-        let dropped = self.store.drop_if(key, |held| {
+        let dropped = self.store.drop_if(&key, |held| {
             let is_void = self.is_void(&key, held);
             void = is_void.then(|| held.clone());
             is_void || self.is_over(held, now)

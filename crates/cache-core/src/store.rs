@@ -2,78 +2,62 @@
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{self, AtomicU64};
+use std::num::NonZero;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
-use moka::notification::RemovalCause;
-use moka::ops::compute::{CompResult, Op};
-use moka::sync::Cache;
+use quick_cache::sync::Cache;
+use quick_cache::{DefaultHashBuilder, Lifecycle, Options, OptionsBuilder, Weighter};
 
 use crate::entry::Entry;
 use crate::key::Key;
 use crate::merge;
+use crate::transport::MAX_FRAME;
 
 /// Entries in memory, bounded in number and by what they weigh in bytes.
 ///
-/// At a bound, moka's admission policy (TinyLFU) decides whether the new entry stays or others that
-/// are asked for less often. Time is the caller's: the table itself never expires anything.
+/// At a bound, others have to go: first what nobody has asked for since it came in. A new entry
+/// stands back behind those that are in use, until it is asked for once more (quick_cache's
+/// S3-FIFO). Time is the caller's: the table itself never expires anything.
 pub(crate) struct Store {
-    entries: Cache<Key, Entry>,
-    size: Arc<Size>,
-    max_bytes: u64,
-    max_entries: u64,
+    entries: Cache<Box<Key>, Entry, Weight, DefaultHashBuilder, Collect>,
+    /// What the entries weigh; the table's own figure counts shares.
+    bytes: AtomicU64,
+    lanes: [Mutex<()>; LANES],
 }
 
 /// What came of offering an entry to the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Merged {
-    /// It is what the store holds now, or has been judged less useful than others at once.
-    Accepted,
+    /// It is what the store holds now. These had to make room for it; where it had to go itself,
+    /// it is among them.
+    Accepted { evicted: Vec<(Key, Entry)> },
     /// The store holds this version or a greater one.
     Ignored,
 }
 
-/// What is in the table at this moment. moka's own figures lag behind until its upkeep has run.
-#[derive(Debug, Default)]
-struct Size {
-    entries: AtomicU64,
-    bytes: AtomicU64,
-}
+/// Merges of two keys can wait for each other with a probability of one in so many.
+const LANES: usize = 64;
 
 impl Store {
-    /// A store that tells `evicted` what it drops to make room.
-    pub(crate) fn new(
-        max_bytes: u64,
-        max_entries: u64,
-        evicted: impl Fn(Key, Entry) + Send + Sync + 'static,
-    ) -> Self {
-        let size = Arc::<Size>::default();
-        let shrinking = Arc::clone(&size);
-        // moka has one bound. An entry takes at least its share of the bytes, so that the entries
-        // run out no later than the bytes do. Weights are 32 bits wide, so where a share is wider
-        // the bytes that all entries together can take are bound enough.
-        let widest = max_entries.saturating_mul(u32::MAX.into());
-        // With no room at all, moka would not say what becomes of an entry.
-        let max_capacity = max_bytes.min(widest).max(1);
-        let share = max_capacity / max_entries.max(1);
-        let entries = Cache::builder()
-            .max_capacity(max_capacity)
-            .weigher(move |_, entry: &Entry| {
-                let weight = (entry.weight() as u64).max(share);
-                u32::try_from(weight).unwrap_or(u32::MAX)
-            })
-            .eviction_listener(move |key: Arc<Key>, entry: Entry, cause| {
-                shrinking.remove(&entry);
-                if cause == RemovalCause::Size {
-                    evicted(*key, entry);
-                }
-            })
-            .build();
+    /// A store that holds no more than so many bytes and so many entries.
+    pub(crate) fn new(max_bytes: u64, max_entries: u64) -> Self {
+        // So that the table can add two weights.
+        let max_bytes = max_bytes.min(u64::MAX / 2);
         Self {
-            entries,
-            size,
-            max_bytes,
-            max_entries,
+            entries: Cache::with_options(
+                options(max_bytes, max_entries),
+                // The table has one bound. An entry takes at least its share of the bytes, so that
+                // the entries run out no later than the bytes do.
+                Weight {
+                    share: max_bytes.div_ceil(max_entries.max(1)),
+                },
+                DefaultHashBuilder::default(),
+                Collect,
+            ),
+            bytes: AtomicU64::new(0),
+            lanes: [const { Mutex::new(()) }; LANES],
         }
     }
 
@@ -89,33 +73,33 @@ impl Store {
 
     /// Keeps the greater of `entry` and what is held under `key`. No other merge of the same key
     /// can come in between.
-    pub(crate) fn merge(&self, key: Key, entry: Entry) -> Merged {
-        let result = self.entries.entry(key).and_compute_with(|held| match held {
-            Some(held) if merge::compare(held.value(), &entry) != Ordering::Less => Op::Nop,
-            _ => {
-                self.size.add(&entry);
-                Op::Put(entry)
-            }
-        });
-        match result {
-            CompResult::Inserted(_) | CompResult::ReplacedWith(_) => {
-                self.make_room();
-                Merged::Accepted
-            }
-            CompResult::Removed(_) | CompResult::StillNone(_) | CompResult::Unchanged(_) => {
-                Merged::Ignored
-            }
+    pub(crate) fn merge(&self, key: Key, entry: &Entry) -> Merged {
+        let _lane = self.lane(&key);
+        let held = self.entries.peek(&key);
+        if held.is_some_and(|held| merge::compare(&held, entry) != Ordering::Less) {
+            return Merged::Ignored;
         }
+        self.bytes.fetch_add(entry.weight() as u64, Relaxed);
+        let mut gone = Vec::new();
+        self.entries
+            .insert_with_lifecycle(Box::new(key), entry.clone(), &mut gone);
+        for (_, entry) in &gone {
+            self.bytes.fetch_sub(entry.weight() as u64, Relaxed);
+        }
+        // What has been replaced is not evicted.
+        gone.retain(|(of, gone)| *of != key || gone == entry);
+        Merged::Accepted { evicted: gone }
     }
 
     /// Drops what is held under `key` if it is void; tells whether it did. A merge may have
     /// brought another entry since the caller looked.
-    pub(crate) fn drop_if(&self, key: Key, is_void: impl FnOnce(&Entry) -> bool) -> bool {
-        let result = self.entries.entry(key).and_compute_with(|held| match held {
-            Some(held) if is_void(held.value()) => Op::Remove,
-            _ => Op::Nop,
-        });
-        matches!(result, CompResult::Removed(_))
+    pub(crate) fn drop_if(&self, key: &Key, is_void: impl FnOnce(&Entry) -> bool) -> bool {
+        let _lane = self.lane(key);
+        let dropped = self.entries.remove_if(key, is_void);
+        if let Some((_, entry)) = &dropped {
+            self.bytes.fetch_sub(entry.weight() as u64, Relaxed);
+        }
+        dropped.is_some()
     }
 
     /// All entries, in no order. What is merged meanwhile may or may not be among them.
@@ -125,55 +109,71 @@ impl Store {
 
     /// How many entries there are, and what they weigh in bytes.
     pub(crate) fn size(&self) -> (u64, u64) {
-        (
-            self.size.entries.load(atomic::Ordering::Relaxed),
-            self.size.bytes.load(atomic::Ordering::Relaxed),
-        )
+        (self.entries.len() as u64, self.bytes.load(Relaxed))
     }
 
-    /// Has moka do its upkeep now where it is due; left alone, it lets some sixty writes pass
-    /// before it looks at the bound, however large they are.
-    fn make_room(&self) {
-        loop {
-            let (entries, bytes) = self.size();
-            if bytes <= slack(self.max_bytes) && entries <= slack(self.max_entries) {
-                return;
-            }
-            self.entries.run_pending_tasks();
-            let (entries_left, bytes_left) = self.size();
-            if entries_left >= entries && bytes_left >= bytes {
-                return;
-            }
-        }
+    fn lane(&self, key: &Key) -> MutexGuard<'_, ()> {
+        let lane = &self.lanes[usize::from(key.family.as_bytes()[0]) % LANES];
+        lane.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// How far a bound may be overstepped before upkeep is worth its while.
-const fn slack(max: u64) -> u64 {
-    max.saturating_add(max / 64)
+/// How the table is divided.
+#[expect(
+    clippy::expect_used,
+    reason = "the two options that have to be set are"
+)]
+fn options(max_bytes: u64, max_entries: u64) -> Options {
+    /// What a typical entry weighs, in bytes.
+    const TYPICAL: u64 = 4 * 1024;
+    /// A shard has room for so many of the largest values that can be shared.
+    const LARGEST: u64 = 8;
+    /// With fewer entries than these, the part of the table that is left to newcomers has room for
+    /// none.
+    const FEW: u64 = 64;
+    let estimate = (max_bytes / TYPICAL).min(max_entries);
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let shards = (4 * threads as u64).min(max_bytes / (LARGEST * MAX_FRAME as u64));
+    let mut options = OptionsBuilder::new();
+    options
+        .weight_capacity(max_bytes)
+        .estimated_items_capacity(usize::try_from(estimate).unwrap_or(usize::MAX))
+        .shards(usize::try_from(shards).unwrap_or(usize::MAX).max(1));
+    if max_entries < FEW {
+        options.hot_allocation(1.0);
+    }
+    options.build().expect("complete")
 }
 
-impl Size {
-    // Relaxed: the figures order nothing else.
-    fn add(&self, entry: &Entry) {
-        self.entries.fetch_add(1, atomic::Ordering::Relaxed);
-        self.bytes
-            .fetch_add(entry.weight() as u64, atomic::Ordering::Relaxed);
-    }
+/// What an entry counts for in the table, in bytes.
+#[derive(Clone, Debug)]
+struct Weight {
+    share: u64,
+}
 
-    fn remove(&self, entry: &Entry) {
-        self.entries.fetch_sub(1, atomic::Ordering::Relaxed);
-        self.bytes
-            .fetch_sub(entry.weight() as u64, atomic::Ordering::Relaxed);
+impl Weighter<Box<Key>, Entry> for Weight {
+    fn weight(&self, _: &Box<Key>, entry: &Entry) -> u64 {
+        (entry.weight() as u64).max(self.share)
+    }
+}
+
+/// Collects what leaves the table while an entry gets in.
+#[derive(Clone, Debug)]
+struct Collect;
+
+impl Lifecycle<Box<Key>, Entry> for Collect {
+    type RequestState = Vec<(Key, Entry)>;
+
+    fn on_evict(&self, gone: &mut Self::RequestState, key: Box<Key>, entry: Entry) {
+        gone.push((*key, entry));
     }
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store")
-            .field("size", &self.size)
-            .field("max_bytes", &self.max_bytes)
-            .field("max_entries", &self.max_entries)
+            .field("size", &self.size())
+            .field("max_bytes", &self.entries.capacity())
             .finish_non_exhaustive()
     }
 }

@@ -20,7 +20,7 @@ impl Replica {
                 entry.dies_at() > until && entry.fits_a_frame() && !self.is_void(key, entry)
             })
             .map(|(key, entry)| Known::of(key, Version::of(&entry)));
-        let evicted = self.index.iter();
+        let evicted = self.index.all().into_iter();
         let evicted = evicted
             .filter(move |(key, evicted)| evicted.dies_at > until && !self.store.contains(key))
             .map(|(key, evicted)| Known::of(key, evicted.version));

@@ -8,7 +8,8 @@ use cache_core::disk::{Disk, Options};
 use cache_core::testing::{ManualClock, MemoryNetwork, TestSealer, VirtualClock};
 use cache_core::wire::{Message, Question, Reply};
 use cache_core::{
-    Answer, Cache, Clock, Fetched, Freshness, Key, Lifetime, MAX_FRAME, Path, Tombstone, Transport,
+    Answer, Cache, Clock, Event, Fetched, Freshness, Key, Lifetime, MAX_FRAME, Path, Tombstone,
+    Transport,
 };
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
@@ -407,4 +408,23 @@ async fn a_cache_of_no_room_says_that_it_is_empty() {
         assert!(cache.get(&key(n)).await.is_none());
     }
     assert_eq!(cache.stats().entries, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_word_on_what_does_not_fit_is_that_it_is_gone() {
+    let cache = Cache::builder()
+        .clock(VirtualClock::default())
+        .max_bytes(10_000)
+        .build();
+    let mut events = cache.subscribe();
+    cache.put(key(1), vec![0; 100_000].into(), DAY);
+    assert_eq!(cache.stats().entries, 0);
+    let mut told = Vec::new();
+    while let Ok(Some(event)) = timeout(secs(1), events.next()).await {
+        told.push(event);
+    }
+    assert!(
+        matches!(told[..], [Event::Kept { .. }, Event::Evicted(_)]),
+        "{told:?}"
+    );
 }
