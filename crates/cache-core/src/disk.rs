@@ -28,6 +28,7 @@
 //! | --- | --- |
 //! | the process is killed | what came in during the last second is lost |
 //! | the file is damaged, cut off, sealed with another key, of a later version | a warning; it is set aside as `store.redb.broken`, in place of the one before, and an empty one started |
+//! | an entry was sealed under a secret that is not known any more | it is dropped |
 //! | an entry does not open | it is dropped, and counted as [unreadable](crate::stats::DiskStats::unreadable); the sixteenth counts as a damaged file |
 //! | the disk is full, or fails | a warning; what comes in is kept in memory, and it is tried again after 1 s, then ever later, up to 60 s |
 //! | more waits to be written than [may wait](Options::max_pending_bytes) | what is offered then is not written, and counted as [dropped](crate::stats::DiskStats::dropped) |
@@ -66,7 +67,7 @@ use crate::entry::Entry;
 use crate::key::Key;
 use crate::sealer::Sealer;
 use crate::stats::DiskStats;
-use crate::tier::Tier;
+use crate::tier::{Recalled, Tier};
 use crate::time::MeshTime;
 use crate::tombstone::Tombstone;
 
@@ -77,7 +78,7 @@ use crate::tombstone::Tombstone;
 pub struct Disk {
     queue: Arc<Queue>,
     shelf: Arc<Shelf>,
-    tombstones: Mutex<Vec<Tombstone>>,
+    recalled: Mutex<Recalled>,
     writer: Option<JoinHandle<()>>,
     dir: PathBuf,
     // Given back last, when the file is closed.
@@ -189,10 +190,10 @@ impl Disk {
         let pending = Pending::new(max_pending_bytes, Self::MAX_TOMBSTONES);
         let queue = Arc::new(Queue::new(pending));
         let shelf = Arc::<Shelf>::default();
-        let tombstones = match open_or_start_anew(&*files, &sealer, limits) {
-            Ok((store, totals, tombstones)) => {
+        let recalled = match open_or_start_anew(&*files, &sealer, limits) {
+            Ok((store, totals, recalled)) => {
                 shelf.open(store, totals);
-                Some(tombstones)
+                Some(recalled)
             }
             // The writer goes on trying.
             Err(fault @ Fault::DiskFull(_)) => {
@@ -212,7 +213,7 @@ impl Disk {
             Arc::clone(&queue),
             Arc::clone(&shelf),
             limits,
-            tombstones.is_some(),
+            recalled.is_some(),
         );
         let writer = thread::Builder::new()
             .name("cache-disk".to_owned())
@@ -221,7 +222,7 @@ impl Disk {
         Ok(Self {
             queue,
             shelf,
-            tombstones: Mutex::new(tombstones.unwrap_or_default()),
+            recalled: Mutex::new(recalled.unwrap_or_default()),
             writer: Some(writer),
             dir: dir.to_owned(),
             _lock: None,
@@ -229,7 +230,7 @@ impl Disk {
     }
 }
 
-type Opened = (Store, layout::Totals, Vec<Tombstone>);
+type Opened = (Store, layout::Totals, Recalled);
 
 /// Opens the file, or sets it aside and makes another.
 fn open_or_start_anew(
@@ -243,8 +244,14 @@ fn open_or_start_anew(
     }
     let open = || {
         let (store, totals) = Store::open(files, sealer, limits)?;
-        let tombstones = store.tombstones()?;
-        Ok((store, totals, tombstones))
+        let recalled = store.recall()?;
+        match store.reseal() {
+            Err(fault @ Fault::Broken(_)) => return Err(fault),
+            // Everything can be read for now; the next start tries again.
+            Err(fault) => tracing::debug!("what is on disk cannot be sealed anew: {fault}"),
+            Ok(()) => {}
+        }
+        Ok((store, totals, recalled))
     };
     open().or_else(|fault| match fault {
         Fault::Broken(reason) => {
@@ -263,13 +270,17 @@ fn open_or_start_anew(
 impl Tier for Disk {
     fn load(&self, key: &Key, now: MeshTime) -> Option<Entry> {
         match self.queue.with(|pending| pending.get(key).cloned()) {
-            Some(Change::Keep(entry)) => return Some(entry).filter(|entry| !entry.is_dead(now)),
+            Some(Change::Keep(entry, _)) => return Some(entry).filter(|entry| !entry.is_dead(now)),
             Some(Change::Discard(_) | Change::Forget(_)) => return None,
             None => {}
         }
         match self.shelf.with(|store| store.load(key, now))? {
             Ok(Found::Entry(entry)) => Some(entry).filter(|entry| !entry.is_dead(now)),
             Ok(Found::Nothing) => None,
+            Ok(Found::Outlived(id)) => {
+                self.queue.with(|pending| pending.forget(*key, id));
+                None
+            }
             Ok(Found::Unreadable(id)) => {
                 self.shelf.unreadable.add(1);
                 let unreadable = self.shelf.unreadable.get();
@@ -294,8 +305,8 @@ impl Tier for Disk {
         }
     }
 
-    fn keep(&self, key: Key, entry: Entry) {
-        if !self.queue.with(|pending| pending.keep(key, entry)) {
+    fn keep(&self, key: Key, entry: Entry, now: MeshTime) {
+        if !self.queue.with(|pending| pending.keep(key, entry, now)) {
             self.shelf.dropped.add(1);
         }
     }
@@ -308,9 +319,9 @@ impl Tier for Disk {
         self.queue.with(|pending| pending.bury(tombstone));
     }
 
-    fn tombstones(&self) -> Vec<Tombstone> {
-        let tombstones = self.tombstones.lock();
-        std::mem::take(&mut *tombstones.unwrap_or_else(PoisonError::into_inner))
+    fn recall(&self) -> Recalled {
+        let recalled = self.recalled.lock();
+        std::mem::take(&mut *recalled.unwrap_or_else(PoisonError::into_inner))
     }
 
     fn sweep(&self, now: MeshTime) {

@@ -47,6 +47,8 @@ pub(crate) struct Replica {
     index: Index,
     tombstones: Tombstones,
     tier: Option<Arc<dyn Tier>>,
+    /// The latest stamp on disk at the start; entries there are only seen when they are asked for.
+    recalled: MeshTime,
     /// The latest stamp seen, which a tombstone has to be later than.
     latest: AtomicU64,
     /// For how long an invalidation has to be remembered.
@@ -95,7 +97,8 @@ impl Replica {
     ) -> Self {
         let index_bytes = bounds.max_bytes / INDEX_SHARE;
         let tombstones = Tombstones::new(MAX_TOMBSTONES);
-        for tombstone in tier.iter().flat_map(|tier| tier.tombstones()) {
+        let recalled = tier.as_ref().map(|tier| tier.recall()).unwrap_or_default();
+        for tombstone in recalled.tombstones {
             tombstones.insert(tombstone);
         }
         Self {
@@ -108,7 +111,8 @@ impl Replica {
             index: Index::new(index_bytes),
             tombstones,
             tier,
-            latest: AtomicU64::new(0),
+            recalled: recalled.latest,
+            latest: AtomicU64::new(recalled.latest.as_millis()),
             longest_lifetime: bounds.longest_lifetime,
             overdue: Notify::new(),
         }
@@ -200,7 +204,8 @@ impl Replica {
         let held = self.get(key, now).map(|entry| entry.stored_at());
         let evicted = self.evicted(key, now).map(|version| version.stored_at);
         let void = self.tombstones.until(key, path);
-        let seen = [held, evicted, void].into_iter().flatten().max();
+        let recalled = Some(self.recalled).filter(|stamp| !stamp.is_ahead_of(now));
+        let seen = [held, evicted, void, recalled].into_iter().flatten().max();
         let stamp = now.max(seen.map(MeshTime::next).unwrap_or_default());
         self.saw(stamp);
         stamp
@@ -249,7 +254,7 @@ impl Replica {
     pub(crate) fn receive(&self, put: Put) -> Received {
         let Put { key, entry } = put;
         let now = self.now();
-        self.count(if self.is_ahead(entry.stored_at(), now) {
+        self.count(if entry.stored_at().is_ahead_of(now) {
             Received::FromTheFuture
         } else if !self.is_over(&entry, now)
             && !self.is_void(&key, &entry)
@@ -264,7 +269,7 @@ impl Replica {
     /// Takes over an invalidation that a peer has sent.
     pub(crate) fn receive_tombstone(&self, tombstone: Tombstone) -> Received {
         let now = self.now();
-        self.count(if self.is_ahead(tombstone.stamp, now) {
+        self.count(if tombstone.stamp.is_ahead_of(now) {
             Received::FromTheFuture
         } else if tombstone.dies_at() > now && self.remember(tombstone) {
             Received::Accepted
@@ -318,7 +323,7 @@ impl Replica {
         };
         self.saw(entry.stored_at());
         if let Some(tier) = &self.tier {
-            tier.keep(key, entry.clone());
+            tier.keep(key, entry.clone(), now);
         }
         self.events.tell(|| Event::Kept {
             key,
@@ -360,13 +365,13 @@ impl Replica {
     fn is_over(&self, entry: &Entry, now: MeshTime) -> bool {
         entry.is_dead(now)
             || entry.age(now) >= self.longest_lifetime
-            || self.is_ahead(entry.stored_at(), now)
+            || entry.stored_at().is_ahead_of(now)
     }
 
     /// The version of an entry that was evicted, unless a clock ran ahead then.
     fn evicted(&self, key: &Key, now: MeshTime) -> Option<Version> {
         let evicted = self.index.get(key);
-        evicted.filter(|version| !self.is_ahead(version.stored_at, now))
+        evicted.filter(|version| !version.stored_at.is_ahead_of(now))
     }
 
     fn is_void(&self, key: &Key, entry: &Entry) -> bool {
@@ -398,10 +403,6 @@ impl Replica {
     fn tell_peers(&self, news: News) {
         let dropped = self.outbox.push(news);
         self.counters.failed.add(dropped as u64);
-    }
-
-    fn is_ahead(&self, stamp: MeshTime, now: MeshTime) -> bool {
-        stamp > now.saturating_add(MAX_SKEW)
     }
 
     fn saw(&self, stamp: MeshTime) {

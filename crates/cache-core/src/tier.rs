@@ -15,8 +15,9 @@ pub(crate) trait Tier: Send + Sync + 'static {
     /// What is kept under `key`, if it is not dead at `now`. May block, for as long as a disk takes.
     fn load(&self, key: &Key, now: MeshTime) -> Option<Entry>;
 
-    /// Keeps the greater of `entry` and what is kept under `key`, soon. Does not block.
-    fn keep(&self, key: Key, entry: Entry);
+    /// Keeps the greater of `entry` and what is kept under `key`, soon. What is kept there from
+    /// further ahead of `now` than stamps may lie counts for nothing. Does not block.
+    fn keep(&self, key: Key, entry: Entry, now: MeshTime);
 
     /// Lets go of an entry that was found to be void, unless a newer one has come meanwhile. Does
     /// not block.
@@ -25,8 +26,8 @@ pub(crate) trait Tier: Send + Sync + 'static {
     /// Remembers a tombstone, soon. Does not block.
     fn bury(&self, tombstone: Tombstone);
 
-    /// The tombstones of earlier runs.
-    fn tombstones(&self) -> Vec<Tombstone>;
+    /// What earlier runs have left behind beside entries.
+    fn recall(&self) -> Recalled;
 
     /// Frees the room of what is dead at `now`, and tombstones with it. May block.
     fn sweep(&self, now: MeshTime);
@@ -36,4 +37,12 @@ pub(crate) trait Tier: Send + Sync + 'static {
 
     /// What is kept, and how the tier is doing.
     fn stats(&self) -> DiskStats;
+}
+
+/// What a tier knows at the start.
+#[derive(Debug, Default)]
+pub(crate) struct Recalled {
+    pub(crate) tombstones: Vec<Tombstone>,
+    /// No entry and no tombstone that is kept has a later stamp.
+    pub(crate) latest: MeshTime,
 }

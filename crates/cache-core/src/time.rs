@@ -50,6 +50,11 @@ impl MeshTime {
         Self(self.0.saturating_add_signed(millis))
     }
 
+    /// Whether a stamp lies further ahead of the clock than it may.
+    pub(crate) fn is_ahead_of(self, now: Self) -> bool {
+        self > now.saturating_add(MAX_SKEW)
+    }
+
     /// The next moment that can be told apart from this one.
     pub(crate) const fn next(self) -> Self {
         Self(self.0.saturating_add(1))

@@ -126,6 +126,11 @@ impl Sealer for Keyring {
         self.packer.unpack(header.form, packed)
     }
 
+    fn is_outdated(&self, sealed: &[u8]) -> bool {
+        Header::parse(sealed)
+            .is_some_and(|(header, _)| header.fingerprint != self.current.fingerprint)
+    }
+
     fn judge(&self, unopened: &[u8]) -> Misconduct {
         if unopened.first().is_some_and(|&version| version != VERSION) {
             return Misconduct::OtherVersion;

@@ -36,8 +36,8 @@ pub(super) const TOMBSTONES: TableDefinition<'_, &[u8; KEY_LEN], &[u8]> =
 pub(super) mod row {
     /// [`VERSION`](super::VERSION), four bytes, little-endian.
     pub(in super::super) const VERSION: &str = "version";
-    /// Sealed; opens with the key that the store is sealed with.
-    pub(in super::super) const CANARY: &str = "canary";
+    /// The latest stamp in the store, sealed: that it opens shows whether the store is ours.
+    pub(in super::super) const LATEST: &str = "latest";
     /// [`Totals`](super::Totals).
     pub(in super::super) const TOTALS: &str = "totals";
 }

@@ -14,8 +14,8 @@ use crate::tombstone::{Target, Tombstone};
 /// What is to be done about one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    /// Keep this version, unless a greater one is there.
-    Keep(Entry),
+    /// Keep this version, unless a greater one is there that did not lie ahead of this moment.
+    Keep(Entry, MeshTime),
     /// Let go of this version and those before it.
     Discard(Version),
     /// Let go of the row of this id: it does not open.
@@ -68,19 +68,21 @@ impl Pending {
     }
 
     /// Takes in a newer version; tells whether there was room.
-    pub(super) fn keep(&mut self, key: Key, entry: Entry) -> bool {
+    pub(super) fn keep(&mut self, key: Key, entry: Entry, now: MeshTime) -> bool {
         let is_known = match self.changes.get(&key) {
-            Some(Change::Keep(held)) => merge::compare(held, &entry) != Ordering::Less,
+            Some(Change::Keep(held, _)) => {
+                merge::compare(held, &entry) != Ordering::Less && !held.stored_at().is_ahead_of(now)
+            }
             Some(Change::Discard(until)) => *until >= Version::of(&entry),
             Some(Change::Forget(_)) | None => false,
         };
-        is_known || self.put(key, Change::Keep(entry))
+        is_known || self.put(key, Change::Keep(entry, now))
     }
 
     pub(super) fn discard(&mut self, key: Key, void: &Entry) {
         let until = Version::of(void);
         let is_newer = match self.changes.get(&key) {
-            Some(Change::Keep(held)) => Version::of(held) > until,
+            Some(Change::Keep(held, _)) => Version::of(held) > until,
             Some(Change::Discard(held)) => *held >= until,
             Some(Change::Forget(_)) | None => false,
         };
@@ -131,7 +133,7 @@ impl Pending {
 
     /// The entries that are waiting.
     pub(super) fn entries(&self) -> u64 {
-        let is_entry = |change: &&Change| matches!(change, Change::Keep(_));
+        let is_entry = |change: &&Change| matches!(change, Change::Keep(..));
         self.changes.values().filter(is_entry).count() as u64
     }
 
@@ -176,7 +178,7 @@ impl Pending {
         let replaced = self.changes.get(&key).map_or(0, Change::weight);
         let bytes = self.bytes - replaced + change.weight();
         // What frees room is let in at the bound, too: it is small.
-        if bytes > self.max_bytes && matches!(change, Change::Keep(_)) {
+        if bytes > self.max_bytes && matches!(change, Change::Keep(..)) {
             return false;
         }
         if bytes > self.max_bytes + self.max_bytes / 4 {
@@ -203,7 +205,7 @@ impl Change {
     fn weight(&self) -> usize {
         Pending::OVERHEAD
             + match self {
-                Self::Keep(entry) => entry.weight(),
+                Self::Keep(entry, _) => entry.weight(),
                 Self::Discard(_) | Self::Forget(_) => 0,
             }
     }
@@ -211,7 +213,7 @@ impl Change {
     /// Whether both say the same; the values are not compared byte by byte.
     fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Keep(a), Self::Keep(b)) => Version::of(a) == Version::of(b),
+            (Self::Keep(a, _), Self::Keep(b, _)) => Version::of(a) == Version::of(b),
             (a, b) => a == b,
         }
     }

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::entry::Entry;
 use crate::key::{Key, Scope};
 use crate::sealer::{Purpose, SealError, Sealer};
+use crate::time::MeshTime;
 use crate::tombstone::{Target, Tombstone};
 use crate::transport::MAX_FRAME;
 
@@ -18,7 +19,7 @@ pub(super) const MAX_SEALED: usize = MAX_FRAME;
 
 /// The kinds of rows. A number is never used twice.
 mod kind {
-    pub(super) const CANARY: u8 = 1;
+    pub(super) const LATEST: u8 = 1;
     pub(super) const ENTRY: u8 = 2;
     pub(super) const TOMBSTONE: u8 = 3;
 }
@@ -56,14 +57,14 @@ pub(super) fn open_tombstone(sealer: &dyn Sealer, key: &Key, sealed: &[u8]) -> O
         .filter(|tombstone: &Tombstone| key_of(&tombstone.target) == *key)
 }
 
-/// What tells whether a store is ours: it opens with the key that all the rest was sealed with.
-pub(super) fn seal_canary(sealer: &dyn Sealer) -> Result<Bytes, SealError> {
-    seal(sealer, &canary_key(), kind::CANARY, &(), 0)
+/// Seals the latest stamp in the store.
+pub(super) fn seal_latest(sealer: &dyn Sealer, latest: MeshTime) -> Result<Bytes, SealError> {
+    seal(sealer, &latest_key(), kind::LATEST, &latest, 0)
 }
 
-/// Whether the canary was sealed with our key.
-pub(super) fn opens_canary(sealer: &dyn Sealer, sealed: &[u8]) -> bool {
-    open::<()>(sealer, &canary_key(), kind::CANARY, sealed).is_some()
+/// The latest stamp in the store, if it is sealed with our key.
+pub(super) fn open_latest(sealer: &dyn Sealer, sealed: &[u8]) -> Option<MeshTime> {
+    open(sealer, &latest_key(), kind::LATEST, sealed)
 }
 
 /// What a tombstone is filed under: a key that no entry has, one for each target.
@@ -99,8 +100,8 @@ pub(super) fn key_from(bytes: &[u8; KEY_LEN]) -> Option<Key> {
 pub(super) const KEY_LEN: usize = FAMILY_LEN + size_of::<Scope>();
 const FAMILY_LEN: usize = 32;
 
-fn canary_key() -> Key {
-    Key::public(["cache-core store canary"])
+fn latest_key() -> Key {
+    Key::public(["cache-core store latest stamp"])
 }
 
 fn seal(

@@ -15,7 +15,7 @@ use super::layout::{
 };
 use super::pending::Batch;
 use super::sealed::{
-    KEY_LEN, MAX_SEALED, key_bytes, key_from, open_entry, open_tombstone, opens_canary, seal_canary,
+    KEY_LEN, MAX_SEALED, key_bytes, key_from, open_entry, open_latest, open_tombstone,
 };
 use super::write::Writing;
 use super::writer::Limits;
@@ -23,8 +23,10 @@ use crate::entry::Entry;
 use crate::key::Key;
 use crate::merge;
 use crate::sealer::Sealer;
+use crate::tier::Recalled;
 use crate::time::MeshTime;
 use crate::tombstone::Tombstone;
+use crate::transport::Misconduct;
 
 /// The database, open, and known to be ours.
 pub(super) struct Store {
@@ -41,6 +43,8 @@ pub(super) enum Found {
     Entry(Entry),
     /// The row of this id does not open, or holds something else than it says.
     Unreadable(u64),
+    /// The row of this id was sealed with a secret that is no longer known.
+    Outlived(u64),
 }
 
 /// What came of writing a batch.
@@ -77,7 +81,10 @@ impl Store {
         };
         let totals = guard(|| match store.read_header()? {
             Some(totals) => Ok(totals),
-            None => store.write_header(),
+            None => store.transact(|writing| {
+                writing.start()?;
+                Ok(writing.totals)
+            }),
         })?;
         Ok((store, totals))
     }
@@ -100,28 +107,55 @@ impl Store {
                 return Ok(Found::Nothing);
             }
             let (bodies, chunks) = (reading.open_table(BODIES)?, reading.open_table(CHUNKS)?);
-            let entry = read_body(&bodies, &chunks, key, &place)?
-                .and_then(|sealed| open_as(&*self.sealer, key, &place, &sealed));
-            Ok(entry.map_or(Found::Unreadable(place.id), Found::Entry))
+            let Some(sealed) = read_body(&bodies, &chunks, key, &place)? else {
+                return Ok(Found::Unreadable(place.id));
+            };
+            Ok(match open_as(&*self.sealer, key, &place, &sealed) {
+                Some(entry) => Found::Entry(entry),
+                None if self.sealer.judge(&sealed) == Misconduct::OtherSecret => {
+                    Found::Outlived(place.id)
+                }
+                None => Found::Unreadable(place.id),
+            })
         })
     }
 
-    /// All tombstones. One that does not open is an invalidation that was lost, and what it was to
-    /// keep from being served cannot be told: the whole store is then not to be believed.
-    pub(super) fn tombstones(&self) -> Result<Vec<Tombstone>, Fault> {
+    /// The latest stamp, and all tombstones. One that does not open is an invalidation that was
+    /// lost, and what it was to keep from being served cannot be told: the whole store is then not to
+    /// be believed.
+    pub(super) fn recall(&self) -> Result<Recalled, Fault> {
         guard(|| {
-            let table = self.db()?.begin_read()?.open_table(TOMBSTONES)?;
+            let reading = self.db()?.begin_read()?;
+            let table = reading.open_table(TOMBSTONES)?;
             if table.len()? > self.max_tombstones as u64 {
                 return Err(Fault::Broken("it has too many tombstones".to_owned()));
             }
-            table
-                .iter()?
-                .map(|row| {
-                    let (key, value) = row?;
-                    read_tombstone(&*self.sealer, key.value(), value.value())
-                })
-                .collect()
+            let tombstones = table.iter()?.map(|row| {
+                let (key, value) = row?;
+                read_tombstone(&*self.sealer, key.value(), value.value())
+            });
+            Ok(Recalled {
+                tombstones: tombstones.collect::<Result<_, Fault>>()?,
+                latest: self.latest(&reading.open_table(HEADER)?)?,
+            })
         })
+    }
+
+    /// Sees to it that what is recalled can be read when the previous secret is forgotten.
+    pub(super) fn reseal(&self) -> Result<(), Fault> {
+        let is_outdated = guard(|| {
+            let header = self.db()?.begin_read()?.open_table(HEADER)?;
+            let latest = header.get(row::LATEST)?;
+            Ok(latest.is_some_and(|latest| self.sealer.is_outdated(latest.value())))
+        })?;
+        if is_outdated {
+            #[expect(
+                clippy::redundant_closure_for_method_calls,
+                reason = "the method would be that of one transaction's lifetime"
+            )]
+            self.transact(|writing| writing.reseal())?;
+        }
+        Ok(())
     }
 
     /// Writes a batch, all of it or nothing.
@@ -194,10 +228,7 @@ impl Store {
                 "it has version {version} of the layout, and version {VERSION} is understood here"
             )));
         }
-        let canary = header.get(row::CANARY)?;
-        if !canary.is_some_and(|canary| opens_canary(&*self.sealer, canary.value())) {
-            return Err(broken("it was sealed with another key"));
-        }
+        self.latest(&header)?;
         let totals = header.get(row::TOTALS)?;
         totals
             .and_then(|totals| Totals::from_bytes(totals.value()))
@@ -205,17 +236,14 @@ impl Store {
             .map(Some)
     }
 
-    fn write_header(&self) -> Result<Totals, Fault> {
-        let canary = seal_canary(&*self.sealer).map_err(|error| Fault::Io(error.to_string()))?;
-        let transaction = self.db()?.begin_write()?;
-        {
-            let mut header = transaction.open_table(HEADER)?;
-            header.insert(row::VERSION, VERSION.to_le_bytes().as_slice())?;
-            header.insert(row::CANARY, &*canary)?;
-        }
-        transaction.commit()?;
-        // Makes the other tables, too.
-        self.transact(|writing| Ok(writing.totals))
+    fn latest(
+        &self,
+        header: &impl ReadableTable<&'static str, &'static [u8]>,
+    ) -> Result<MeshTime, Fault> {
+        header
+            .get(row::LATEST)?
+            .and_then(|latest| open_latest(&*self.sealer, latest.value()))
+            .ok_or_else(|| Fault::Broken("it was sealed with another key".to_owned()))
     }
 
     fn db(&self) -> Result<&Database, Fault> {

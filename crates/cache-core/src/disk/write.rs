@@ -3,9 +3,13 @@
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
 use super::fault::Fault;
-use super::layout::{BODIES, CHUNK, CHUNKS, ENTRIES, HEADER, Place, TOMBSTONES, Totals, row};
+use super::layout::{
+    BODIES, CHUNK, CHUNKS, ENTRIES, HEADER, Place, TOMBSTONES, Totals, VERSION, row,
+};
 use super::pending::{Batch, Change, cover_all};
-use super::sealed::{KEY_LEN, key_bytes, key_of, seal_entry, seal_tombstone};
+use super::sealed::{
+    KEY_LEN, key_bytes, key_of, open_latest, seal_entry, seal_latest, seal_tombstone,
+};
 use super::store::{Written, is_news, open_as, read_body, read_tombstone, tombstone_times};
 use crate::entry::Entry;
 use crate::key::Key;
@@ -19,6 +23,8 @@ pub(super) struct Writing<'a> {
     sealer: &'a dyn Sealer,
     max_tombstones: usize,
     pub(super) totals: Totals,
+    /// No stamp in the store is later.
+    latest: MeshTime,
     header: Table<'a, &'static str, &'static [u8]>,
     entries: Table<'a, &'static [u8; KEY_LEN], (u64, u64, u64, u32)>,
     bodies: Table<'a, (u64, u64), &'static [u8]>,
@@ -41,10 +47,16 @@ impl<'a> Writing<'a> {
             Some(totals) => Totals::from_bytes(totals.value())
                 .ok_or_else(|| Fault::Broken("it does not say what is in it".to_owned()))?,
         };
+        let latest = match header.get(row::LATEST)? {
+            None => MeshTime::default(),
+            Some(latest) => open_latest(sealer, latest.value())
+                .ok_or_else(|| Fault::Broken("it was sealed with another key".to_owned()))?,
+        };
         Ok(Self {
             sealer,
             max_tombstones,
             totals,
+            latest,
             header,
             entries: transaction.open_table(ENTRIES)?,
             bodies: transaction.open_table(BODIES)?,
@@ -53,10 +65,37 @@ impl<'a> Writing<'a> {
         })
     }
 
-    /// Writes down the totals. Everything is then ready to be committed.
+    /// Makes an empty file a store.
+    pub(super) fn start(&mut self) -> Result<(), Fault> {
+        let version = VERSION.to_le_bytes();
+        self.header.insert(row::VERSION, version.as_slice())?;
+        Ok(())
+    }
+
+    /// Seals anew what has to be readable as long as there is a store, before the secret under which
+    /// it was sealed is forgotten. Entries are not worth it: they die, and can be fetched again.
+    pub(super) fn reseal(&mut self) -> Result<(), Fault> {
+        let mut outdated = Vec::new();
+        for row in self.tombstones.iter()? {
+            let (key, value) = row?;
+            let is_outdated = tombstone_times(value.value())
+                .is_some_and(|(.., sealed)| self.sealer.is_outdated(sealed));
+            if is_outdated {
+                outdated.push(read_tombstone(self.sealer, key.value(), value.value())?);
+            }
+        }
+        outdated
+            .iter()
+            .try_for_each(|tombstone| self.write_tombstone(tombstone))
+    }
+
+    /// Writes down what is in the store. Everything is then ready to be committed.
     pub(super) fn end(mut self) -> Result<(), Fault> {
         let totals = self.totals.to_bytes();
         self.header.insert(row::TOTALS, totals.as_slice())?;
+        let latest = seal_latest(self.sealer, self.latest)
+            .map_err(|error| Fault::Io(format!("nothing can be sealed: {error}")))?;
+        self.header.insert(row::LATEST, &*latest)?;
         Ok(())
     }
 
@@ -65,8 +104,8 @@ impl<'a> Writing<'a> {
         let mut dropped = 0;
         for (key, change) in &batch.changes {
             match change {
-                Change::Keep(entry) => {
-                    if !self.keep(key, entry, max_charge)? {
+                Change::Keep(entry, now) => {
+                    if !self.keep(key, entry, *now, max_charge)? {
                         dropped += 1;
                     }
                 }
@@ -138,9 +177,16 @@ impl<'a> Writing<'a> {
     }
 
     /// Keeps the greater of `entry` and what is there; tells whether that was possible.
-    fn keep(&mut self, key: &Key, entry: &Entry, max_charge: u64) -> Result<bool, Fault> {
+    fn keep(
+        &mut self,
+        key: &Key,
+        entry: &Entry,
+        now: MeshTime,
+        max_charge: u64,
+    ) -> Result<bool, Fault> {
         let held = self.place(key)?;
         if let Some(held) = &held
+            && !MeshTime::from_millis(held.stored_at).is_ahead_of(now)
             && !is_news(entry, held, || self.entry_at(key, held))?
         {
             return Ok(true);
@@ -161,6 +207,9 @@ impl<'a> Writing<'a> {
             self.remove(key, held)?;
         }
         self.insert(key, &place, &sealed)?;
+        // From a clock that ran ahead nothing can be learnt.
+        let latest = Some(self.latest).filter(|latest| !latest.is_ahead_of(now));
+        self.latest = latest.unwrap_or_default().max(entry.stored_at());
         Ok(true)
     }
 
@@ -246,12 +295,19 @@ impl<'a> Writing<'a> {
         if is_known {
             return Ok(());
         }
+        self.write_tombstone(tombstone)
+    }
+
+    fn write_tombstone(&mut self, tombstone: &Tombstone) -> Result<(), Fault> {
+        let key = key_of(&tombstone.target);
         // Lost in a restart, an invalidation would bring back what it has made void.
         let sealed = seal_tombstone(self.sealer, &key, tombstone)
             .map_err(|error| Fault::Io(format!("an invalidation cannot be sealed: {error}")))?;
+        let stamp = tombstone.stamp.as_millis();
         let dies_at = tombstone.dies_at().as_millis();
         let value = [&stamp.to_le_bytes(), &dies_at.to_le_bytes(), &*sealed].concat();
         self.tombstones.insert(&key_bytes(&key), value.as_slice())?;
+        self.latest = self.latest.max(tombstone.stamp);
         Ok(())
     }
 

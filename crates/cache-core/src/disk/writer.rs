@@ -242,7 +242,7 @@ impl Writer {
         let (mut store, mut totals) = open()?;
         if !self.knows_tombstones {
             // Nobody would know any more which of its entries are void.
-            if !store.tombstones()?.is_empty() {
+            if !store.recall()?.tombstones.is_empty() {
                 store.close()?;
                 self.files.remove()?;
                 (store, totals) = open()?;

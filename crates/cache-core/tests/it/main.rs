@@ -1,8 +1,11 @@
 //! The public face of the crate.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod bounds;
+mod clocks;
 mod convergence;
 mod model;
+mod node;
 mod peer;
 mod sequences;
 mod trouble;

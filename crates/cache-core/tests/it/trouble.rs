@@ -1,40 +1,19 @@
-//! Clocks that were wrong, peers that fail, answers that are overtaken: what must hold all the same.
+//! Peers that fail, answers that are overtaken: what must hold all the same.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cache_core::disk::{Disk, Options};
-use cache_core::testing::{ManualClock, MemoryNetwork, TestSealer, VirtualClock};
+use cache_core::testing::{ManualClock, MemoryNetwork, VirtualClock};
 use cache_core::wire::{Message, Question, Reply};
 use cache_core::{
-    Answer, Cache, Clock, Event, Fetched, Freshness, Key, Lifetime, MAX_FRAME, Path, Tombstone,
-    Transport,
+    Answer, Cache, Fetched, Freshness, Lifetime, MAX_FRAME, Path, Tombstone, Transport,
 };
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::node::{DAY, end, key, node, node_in, value};
 use crate::peer::Peer;
 use crate::world::secs;
-
-const DAY: Lifetime = Lifetime::fresh_for(Duration::from_secs(24 * 3600));
-
-fn key(n: u32) -> Key {
-    Key::public([n.to_le_bytes()])
-}
-
-fn node(network: &MemoryNetwork, clock: impl Clock, name: &str) -> Cache {
-    let transport = network.join(name);
-    Cache::builder().transport(transport).clock(clock).build()
-}
-
-async fn value(cache: &Cache, key: Key) -> Option<Bytes> {
-    Some(cache.get(&key).await?.value().clone())
-}
-
-fn open(dir: &TempDir) -> Disk {
-    Disk::open(dir.path(), Options::new(Arc::new(TestSealer::from_seed(1)))).unwrap()
-}
 
 #[tokio::test(start_paused = true)]
 async fn catching_up_goes_on_where_older_versions_are_held() {
@@ -93,43 +72,14 @@ async fn many_tombstones_with_long_paths_do_not_stop_catching_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_member_whose_clock_was_corrected_can_invalidate() {
-    let network = MemoryNetwork::new(1);
-    let clock = VirtualClock::default();
-    let a = node(&network, clock.ahead_by(secs(3600)), "a");
-    let b = node(&network, clock, "b");
-    // The stamp of the first fetch is taken before upstream's clock has been heard.
-    let cache = a.clone();
-    let fetch = move |_| async move {
-        cache.observe_upstream_time(clock.now());
-        Ok(Fetched::New("first".into(), DAY))
-    };
-    a.get_or_fetch(key(0), Freshness::AS_STORED, fetch)
-        .await
-        .unwrap();
-    a.put(key(1), "to be withdrawn".into(), DAY);
-    sleep(secs(1)).await;
-    assert_eq!(value(&b, key(1)).await, Some("to be withdrawn".into()));
-    a.invalidate(key(1));
-    sleep(secs(120)).await;
-    assert_eq!(value(&a, key(1)).await, None);
-    assert_eq!(value(&b, key(1)).await, None, "two minutes later");
-}
-
-#[tokio::test(start_paused = true)]
 async fn who_joins_a_flight_gets_as_fresh_an_answer_as_asked_for() {
     let dir = TempDir::new().unwrap();
     let clock = ManualClock::default();
-    let cache = Cache::builder()
-        .clock(clock.clone())
-        .disk(open(&dir))
-        .build();
+    let cache = node_in(&dir, clock.clone());
     cache.put(key(1), "old".into(), DAY);
-    cache.close().await;
-    drop(cache);
-    tokio::task::yield_now().await;
+    end(cache).await;
     clock.advance(secs(3600));
-    let cache = Cache::builder().clock(clock).disk(open(&dir)).build();
+    let cache = node_in(&dir, clock);
     let fetch = |_| async { Ok(Fetched::New("new".into(), DAY)) };
     let (_, second) = tokio::join!(
         cache.get_or_fetch(key(1), Freshness::AS_STORED, fetch),
@@ -178,45 +128,6 @@ async fn what_has_died_is_not_served_because_the_fetch_failed() {
     });
     let answer = answer.await;
     assert!(answer.is_err(), "{answer:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_invalidation_after_a_restart_covers_what_is_on_disk() {
-    let dir = TempDir::new().unwrap();
-    let clock = ManualClock::default();
-    let cache = Cache::builder()
-        .clock(clock.clone())
-        .disk(open(&dir))
-        .build();
-    // The local clock is an hour slow; upstream has told.
-    cache.observe_upstream_time(clock.now().saturating_add(secs(3600)));
-    cache.put(key(1), "withdrawn".into(), DAY);
-    cache.close().await;
-    drop(cache);
-    tokio::task::yield_now().await;
-    clock.advance(secs(10));
-    let cache = Cache::builder().clock(clock).disk(open(&dir)).build();
-    cache.invalidate(key(1));
-    assert_eq!(value(&cache, key(1)).await, None);
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_on_disk_from_the_far_future_is_not_served_for_ever() {
-    let dir = TempDir::new().unwrap();
-    let clock = ManualClock::default();
-    let right = clock.now();
-    clock.advance(secs(365 * 24 * 3600));
-    let cache = Cache::builder()
-        .clock(clock.clone())
-        .disk(open(&dir))
-        .build();
-    cache.put(key(1), "old".into(), Lifetime::fresh_for(secs(60)));
-    cache.close().await;
-    drop(cache);
-    tokio::task::yield_now().await;
-    clock.set(right.saturating_add(secs(24 * 3600)));
-    let cache = Cache::builder().clock(clock).disk(open(&dir)).build();
-    assert_eq!(value(&cache, key(1)).await, None, "a day later");
 }
 
 #[tokio::test(start_paused = true)]
@@ -310,27 +221,6 @@ async fn events_end_with_the_cache() {
     assert_eq!(next, Ok(None));
 }
 
-#[tokio::test(start_paused = true)]
-async fn nothing_outlives_its_invalidation() {
-    let (peer, transport) = Peer::new("peer");
-    let clock = ManualClock::default();
-    let cache = Cache::builder()
-        .transport(transport)
-        .clock(clock.clone())
-        .longest_lifetime(secs(3600))
-        .build();
-    let withdrawn = cache.put(key(1), "withdrawn".into(), DAY);
-    cache.invalidate(key(1));
-    clock.advance(secs(3601));
-    sleep(secs(120)).await;
-    let put = cache_core::wire::Put {
-        key: key(1),
-        entry: withdrawn,
-    };
-    peer.tell(&Message::Put(put)).await;
-    assert_eq!(value(&cache, key(1)).await, None);
-}
-
 #[test]
 fn odd_paths() {
     for odd in [
@@ -351,80 +241,22 @@ fn odd_paths() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tiny_bounds() {
-    for (bytes, entries) in [
-        (1, 1),
-        (1000, 1),
-        (1 << 20, 3),
-        (1 << 20, 1),
-        (u64::MAX, 1),
-        (u64::MAX, u64::MAX),
-    ] {
-        let cache = Cache::builder()
-            .clock(VirtualClock::default())
-            .max_bytes(bytes)
-            .max_entries(entries)
-            .build();
-        for n in 0..50 {
-            cache.put(key(n), Bytes::new(), DAY);
-            let fetch = |_| async { Ok(Fetched::New("x".into(), DAY)) };
-            cache
-                .get_or_fetch(key(n + 1000), Freshness::AS_STORED, fetch)
-                .await
-                .unwrap();
-        }
-        let stats = cache.stats();
-        assert!(
-            stats.entries <= entries.saturating_add(1),
-            "{bytes} {entries}: {stats:?}"
-        );
-        assert!(
-            stats.bytes <= bytes.saturating_add(1 + bytes / 32),
-            "{bytes} {entries}: {stats:?}"
-        );
-        assert_eq!(stats.requests(), 50);
-        tokio::join!(cache.close(), cache.close());
-        cache.close().await;
-        cache.put(key(1), "x".into(), DAY);
-        assert!(
-            cache
-                .get_or_fetch(key(9999), Freshness::AS_STORED, |_| async {
-                    Ok(Fetched::New("x".into(), DAY))
-                })
-                .await
-                .is_err()
-        );
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_cache_of_no_room_says_that_it_is_empty() {
+async fn nothing_outlives_its_invalidation() {
+    let (peer, transport) = Peer::new("peer");
+    let clock = ManualClock::default();
     let cache = Cache::builder()
-        .clock(VirtualClock::default())
-        .max_bytes(0)
+        .transport(transport)
+        .clock(clock.clone())
+        .longest_lifetime(secs(3600))
         .build();
-    for n in 0..50 {
-        cache.put(key(n), "x".into(), DAY);
-        assert!(cache.get(&key(n)).await.is_none());
-    }
-    assert_eq!(cache.stats().entries, 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_last_word_on_what_does_not_fit_is_that_it_is_gone() {
-    let cache = Cache::builder()
-        .clock(VirtualClock::default())
-        .max_bytes(10_000)
-        .build();
-    let mut events = cache.subscribe();
-    cache.put(key(1), vec![0; 100_000].into(), DAY);
-    assert_eq!(cache.stats().entries, 0);
-    let mut told = Vec::new();
-    while let Ok(Some(event)) = timeout(secs(1), events.next()).await {
-        told.push(event);
-    }
-    assert!(
-        matches!(told[..], [Event::Kept { .. }, Event::Evicted(_)]),
-        "{told:?}"
-    );
+    let withdrawn = cache.put(key(1), "withdrawn".into(), DAY);
+    cache.invalidate(key(1));
+    clock.advance(secs(3601));
+    sleep(secs(120)).await;
+    let put = cache_core::wire::Put {
+        key: key(1),
+        entry: withdrawn,
+    };
+    peer.tell(&Message::Put(put)).await;
+    assert_eq!(value(&cache, key(1)).await, None);
 }

@@ -4,6 +4,7 @@
     reason = "a test whose setting cannot be built has failed"
 )]
 
+mod at_rest;
 mod rotation;
 mod sealed;
 mod sealing;

@@ -28,7 +28,7 @@ fn overfill(max_bytes: u64, least: usize, most: usize, seed: u64) {
         let n = kept.len() as u64;
         let len = some_len(&mut rng, least, most);
         let ttl = Duration::from_secs(rng.random_range(1000..1_000_000));
-        disk.keep(key(n), living(0, &noise(n, len), ttl));
+        disk.keep(key(n), living(0, &noise(n, len), ttl), NOW);
         kept.push(len);
         written += len as u64;
         unflushed += len as u64 + 500;
@@ -85,7 +85,7 @@ fn what_dies_first_is_evicted_first() {
     // Those that live longest came first: it is not by age.
     for n in (0..60).rev() {
         let ttl = Duration::from_secs(1000 + n);
-        disk.keep(key(n), living(0, &noise(n, 100_000), ttl));
+        disk.keep(key(n), living(0, &noise(n, 100_000), ttl), NOW);
         disk.flush();
     }
     let held: Vec<u64> = (0..60)
@@ -109,6 +109,7 @@ fn the_bound_holds_across_restarts() {
             disk.keep(
                 key,
                 living(0, &noise(n, 150_000), Duration::from_secs(n + 1)),
+                NOW,
             );
         }
         drop(disk);

@@ -28,7 +28,7 @@ fn good_file() -> Vec<u8> {
     let dir = dir();
     let disk = open(&dir);
     for n in 0..ENTRIES_KEPT {
-        disk.keep(key(n), entry(0, &value(n)));
+        disk.keep(key(n), entry(0, &value(n)), NOW);
         if n % 40 == 0 {
             disk.flush();
         }
@@ -66,7 +66,7 @@ fn assert_survives(dir: &FilePath, file: &[u8]) -> u64 {
 fn takes_in(disk: &Disk, at: u64) -> bool {
     let new = entry(at, b"new");
     for n in 0..ENTRIES_KEPT {
-        disk.keep(key(n), new.clone());
+        disk.keep(key(n), new.clone(), NOW);
     }
     disk.sweep(NOW);
     disk.flush();
@@ -137,8 +137,8 @@ fn files_with_pages_in_the_place_of_others() {
 fn a_row_that_does_not_open_is_dropped_and_counted_and_the_others_stay() {
     let dir = dir();
     let disk = open(&dir);
-    disk.keep(key(1), entry(0, b"one"));
-    disk.keep(key(2), entry(0, b"two"));
+    disk.keep(key(1), entry(0, b"one"), NOW);
+    disk.keep(key(2), entry(0, b"two"), NOW);
     drop(disk);
     // The place of one says that it is where the other is.
     let db = Database::open(dir.path().join("store.redb")).unwrap();
@@ -161,7 +161,7 @@ fn a_row_that_does_not_open_is_dropped_and_counted_and_the_others_stay() {
     assert_eq!(disk.load(&key(2), NOW), Some(entry(0, b"two")));
     assert_eq!(disk.stats().entries, 1);
 
-    disk.keep(key(1), entry(0, b"one again"));
+    disk.keep(key(1), entry(0, b"one again"), NOW);
     drop(disk);
     let disk = open(&dir);
     assert_eq!(disk.load(&key(1), NOW), Some(entry(0, b"one again")));
@@ -173,7 +173,7 @@ fn a_store_that_has_lost_an_invalidation_is_not_believed() {
     for altered in [0, 8, 40] {
         let dir = dir();
         let disk = open(&dir);
-        disk.keep(key(1), entry(0, b"void"));
+        disk.keep(key(1), entry(0, b"void"), NOW);
         disk.bury(tombstone(Target::Key(key(1)), 1));
         drop(disk);
         alter_tombstone(&dir.path().join("store.redb"), altered);

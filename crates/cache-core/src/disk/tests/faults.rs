@@ -24,11 +24,11 @@ const FULL: Plan = Plan {
 fn a_full_disk_means_memory_only_until_there_is_room() {
     let medium = Medium::default();
     let disk = medium.open();
-    disk.keep(key(1), entry(0, b"before"));
+    disk.keep(key(1), entry(0, b"before"), NOW);
     disk.flush();
 
     medium.fail(FULL);
-    disk.keep(key(2), entry(0, b"meanwhile"));
+    disk.keep(key(2), entry(0, b"meanwhile"), NOW);
     disk.flush();
     assert!(disk.stats().failing);
     assert_eq!(disk.load(&key(2), NOW), Some(entry(0, b"meanwhile")));
@@ -49,7 +49,7 @@ fn what_waits_for_a_full_disk_is_bounded() {
     let disk = medium.open();
     medium.fail(FULL);
     for n in 0..40 {
-        disk.keep(key(n), entry(0, &noise(n, 1_000_000)));
+        disk.keep(key(n), entry(0, &noise(n, 1_000_000)), NOW);
     }
     disk.flush();
     let dropped = disk.stats().dropped;
@@ -68,7 +68,7 @@ fn a_disk_that_is_full_at_the_start_is_used_once_there_is_room() {
     let medium = Medium::default();
     medium.fail(FULL);
     let disk = medium.open();
-    disk.keep(key(1), entry(0, b"value"));
+    disk.keep(key(1), entry(0, b"value"), NOW);
     disk.flush();
     assert!(disk.stats().failing);
     medium.heal();
@@ -82,7 +82,7 @@ fn a_disk_that_is_full_at_the_start_is_used_once_there_is_room() {
 fn a_store_whose_invalidations_were_not_read_at_the_start_is_not_believed_later() {
     let medium = Medium::default();
     let disk = medium.open();
-    disk.keep(key(1), entry(0, b"void"));
+    disk.keep(key(1), entry(0, b"void"), NOW);
     disk.bury(tombstone(Target::Key(key(1)), 1));
     drop(disk);
 
@@ -91,7 +91,7 @@ fn a_store_whose_invalidations_were_not_read_at_the_start_is_not_believed_later(
         ..FULL
     });
     let disk = medium.open();
-    assert_eq!(disk.tombstones(), []);
+    assert_eq!(disk.recall().tombstones, []);
     medium.heal();
     disk.flush();
     assert_eq!(disk.load(&key(1), NOW), None);
@@ -102,7 +102,7 @@ fn a_failing_read_is_a_miss_and_the_next_one_is_not() {
     let medium = Medium::default();
     drop(medium.open());
     let disk = medium.open();
-    disk.keep(key(1), entry(0, &noise(1, 100_000)));
+    disk.keep(key(1), entry(0, &noise(1, 100_000)), NOW);
     drop(disk);
     let disk = medium.open();
     medium.fail(Plan {
@@ -122,7 +122,7 @@ fn opening_reads_no_more_of_a_large_store_than_of_a_small_one() {
         let medium = Medium::default();
         let disk = medium.open();
         for n in 0..entries {
-            disk.keep(key(n), entry(0, &noise(n, 2000)));
+            disk.keep(key(n), entry(0, &noise(n, 2000)), NOW);
         }
         disk.flush();
         if is_killed {
@@ -183,7 +183,7 @@ fn greater(a: Option<&Entry>, b: Option<&Entry>) -> Option<Entry> {
 
 impl Model {
     fn keep(&mut self, disk: &Disk, key: Key, entry: Entry) {
-        disk.keep(key, entry.clone());
+        disk.keep(key, entry.clone(), NOW);
         let since = greater(self.since.get(&key), Some(&entry)).unwrap();
         self.since.insert(key, since);
         self.offered.entry(key).or_default().push(entry);

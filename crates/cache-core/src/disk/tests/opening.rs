@@ -29,14 +29,14 @@ fn assert_is_set_aside(dir: &FilePath, options: Options, reason: &str) {
     assert_eq!(disk.load(&key(1), NOW), None);
     assert_eq!(disk.stats().entries, 0);
 
-    disk.keep(key(2), entry(0, b"afterwards"));
+    disk.keep(key(2), entry(0, b"afterwards"), NOW);
     disk.flush();
     assert_eq!(disk.stats().entries, 1);
 }
 
 fn with_one_entry(dir: &FilePath) {
     let disk = super::open_at(dir);
-    disk.keep(key(1), entry(0, b"value"));
+    disk.keep(key(1), entry(0, b"value"), NOW);
     disk.flush();
 }
 
@@ -172,7 +172,7 @@ fn nobody_else_may_read_what_is_stored() {
 fn neither_values_nor_paths_show_in_the_file() {
     let dir = dir();
     let disk = open(&dir);
-    disk.keep(key(1), entry(0, b"a value that would show"));
+    disk.keep(key(1), entry(0, b"a value that would show"), NOW);
     disk.bury(tombstone(Target::Path(Path::new("/shown/path")), 0));
     drop(disk);
     let file = fs::read(dir.path().join("store.redb")).unwrap();
@@ -187,7 +187,7 @@ fn a_store_that_is_longer_than_it_may_be_is_started_anew() {
     let dir = dir();
     let disk = open(&dir);
     for n in 0..4 {
-        disk.keep(key(n), entry(0, &super::noise(n, 1_000_000)));
+        disk.keep(key(n), entry(0, &super::noise(n, 1_000_000)), NOW);
     }
     drop(disk);
     let disk = Disk::open(dir.path(), options().max_bytes(1_000_000)).unwrap();

@@ -18,7 +18,7 @@ fn what_was_flushed_is_there_after_a_restart_whatever_its_length() {
     lengths.extend([8_000, 65_536, 1_000_000, 8 * 1024 * 1024 - 4096]);
     let disk = open(&dir);
     for (n, len) in lengths.iter().enumerate() {
-        disk.keep(key(n as u64), entry(0, &noise(n as u64, *len)));
+        disk.keep(key(n as u64), entry(0, &noise(n as u64, *len)), NOW);
         disk.flush();
     }
     assert_eq!(disk.stats().entries, lengths.len() as u64);
@@ -41,7 +41,7 @@ fn what_was_flushed_is_there_after_a_restart_whatever_its_length() {
 fn what_is_not_written_yet_is_found_all_the_same() {
     let dir = dir();
     let disk = open(&dir);
-    disk.keep(key(1), entry(0, b"value"));
+    disk.keep(key(1), entry(0, b"value"), NOW);
     assert_eq!(disk.load(&key(1), NOW), Some(entry(0, b"value")));
 }
 
@@ -49,7 +49,7 @@ fn what_is_not_written_yet_is_found_all_the_same() {
 fn it_is_written_without_being_asked_for() {
     let dir = dir();
     // Dropping is not flushing: the writer is told to end, and writes what is left.
-    open(&dir).keep(key(1), entry(0, b"value"));
+    open(&dir).keep(key(1), entry(0, b"value"), NOW);
     assert_eq!(open(&dir).load(&key(1), NOW), Some(entry(0, b"value")));
 }
 
@@ -74,7 +74,7 @@ fn the_greater_version_is_kept_in_whatever_order_they_come() {
             let key = key(n as u64 + if flushed { 10 } else { 0 });
             let greatest = if n < 2 { &new } else { &greater };
             for version in versions {
-                disk.keep(key, version);
+                disk.keep(key, version, NOW);
                 if flushed {
                     disk.flush();
                 }
@@ -87,13 +87,46 @@ fn the_greater_version_is_kept_in_whatever_order_they_come() {
 }
 
 #[test]
+fn what_a_clock_that_ran_ahead_has_stamped_gives_way() {
+    let dir = dir();
+    let ahead = entry(3_600_000, b"ahead");
+    for flushed in [false, true] {
+        let disk = open(&dir);
+        disk.keep(key(1), ahead.clone(), ahead.stored_at());
+        if flushed {
+            disk.flush();
+        }
+        disk.keep(key(1), entry(0, b"right"), NOW);
+        disk.flush();
+        assert_eq!(disk.load(&key(1), NOW), Some(entry(0, b"right")));
+        drop(disk);
+        assert_eq!(open(&dir).recall().latest, NOW);
+    }
+}
+
+#[test]
+fn the_latest_stamp_is_recalled_whatever_it_is_of() {
+    let dir = dir();
+    for (at, bury) in [(7, false), (9, true), (8, false)] {
+        let disk = open(&dir);
+        if bury {
+            disk.bury(tombstone(Target::Key(key(at)), at));
+        } else {
+            disk.keep(key(at), entry(at, b"value"), NOW);
+        }
+    }
+    let latest = NOW.saturating_add(Duration::from_millis(9));
+    assert_eq!(open(&dir).recall().latest, latest);
+}
+
+#[test]
 fn what_replaces_an_entry_takes_its_room() {
     let dir = dir();
     let disk = open(&dir);
-    disk.keep(key(1), entry(0, &noise(1, 100_000)));
+    disk.keep(key(1), entry(0, &noise(1, 100_000)), NOW);
     disk.flush();
     let before = disk.stats().bytes;
-    disk.keep(key(1), entry(1, &noise(2, 100_000)));
+    disk.keep(key(1), entry(1, &noise(2, 100_000)), NOW);
     disk.flush();
     assert_eq!(disk.stats().bytes, before);
     drop(disk);
@@ -111,8 +144,8 @@ fn a_discarded_version_is_gone_and_a_newer_one_is_not() {
     let dir = dir();
     let disk = open(&dir);
     let (old, new) = (entry(0, b"old"), entry(1, b"new"));
-    disk.keep(key(1), old.clone());
-    disk.keep(key(2), new.clone());
+    disk.keep(key(1), old.clone(), NOW);
+    disk.keep(key(2), new.clone(), NOW);
     disk.flush();
     for key in [key(1), key(2)] {
         disk.discard(key, &old);
@@ -122,7 +155,7 @@ fn a_discarded_version_is_gone_and_a_newer_one_is_not() {
     assert_eq!(disk.load(&key(2), NOW), Some(new.clone()));
 
     // The same while nothing is written.
-    disk.keep(key(3), old.clone());
+    disk.keep(key(3), old.clone(), NOW);
     disk.discard(key(3), &old);
     disk.discard(key(2), &new);
     assert_eq!(disk.load(&key(3), NOW), None);
@@ -141,6 +174,7 @@ fn the_dead_are_not_found_and_a_sweep_frees_their_room() {
         disk.keep(
             key(n),
             living(0, &noise(n, 5000), Duration::from_secs(n + 1)),
+            NOW,
         );
     }
     disk.flush();
@@ -169,7 +203,7 @@ fn invalidations_are_remembered_until_they_die() {
     drop(disk);
 
     let disk = open(&dir);
-    let mut remembered = disk.tombstones();
+    let mut remembered = disk.recall().tombstones;
     remembered.sort_by_key(|tombstone| tombstone.stamp);
     let expected = [
         tombstone(Target::Key(key(1)), 0),
@@ -179,7 +213,7 @@ fn invalidations_are_remembered_until_they_die() {
 
     disk.sweep(NOW.saturating_add(HOUR + Duration::from_millis(1)));
     drop(disk);
-    assert_eq!(open(&dir).tombstones(), [tombstone(path, 5)]);
+    assert_eq!(open(&dir).recall().tombstones, [tombstone(path, 5)]);
 }
 
 #[test]
@@ -195,7 +229,7 @@ fn too_many_invalidations_become_one_that_covers_more() {
     }
     drop(disk);
 
-    let remembered = open(&dir).tombstones();
+    let remembered = open(&dir).recall().tombstones;
     assert!(remembered.len() as u64 <= max, "{}", remembered.len());
     for n in 0..max + 100 {
         let of_key = Target::Key(key(n));
@@ -213,14 +247,14 @@ fn what_does_not_fit_in_line_is_dropped_and_counted() {
     let dir = dir();
     let options = options().max_pending_bytes(1_000_000);
     let disk = Disk::open(dir.path(), options).unwrap();
-    disk.keep(key(1), entry(0, &noise(1, 2_000_000)));
+    disk.keep(key(1), entry(0, &noise(1, 2_000_000)), NOW);
     assert_eq!(disk.stats().dropped, 1);
     assert_eq!(disk.load(&key(1), NOW), None);
 
     // What a frame cannot hold does not seal either.
     let disk = super::open_at(&dir.path().join("other"));
-    disk.keep(key(1), entry(0, &noise(1, 9 * 1024 * 1024)));
-    disk.keep(key(2), entry(0, b"small"));
+    disk.keep(key(1), entry(0, &noise(1, 9 * 1024 * 1024)), NOW);
+    disk.keep(key(2), entry(0, b"small"), NOW);
     disk.flush();
     assert_eq!((disk.stats().dropped, disk.stats().entries), (1, 1));
 }

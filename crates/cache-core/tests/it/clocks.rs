@@ -1,0 +1,80 @@
+//! Clocks that were wrong and are put right, and what was stamped in between.
+
+use cache_core::testing::{ManualClock, MemoryNetwork, VirtualClock};
+use cache_core::{Clock, Fetched, Freshness, Lifetime};
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+use crate::node::{DAY, end, key, node, node_in, value};
+use crate::world::secs;
+
+#[tokio::test(start_paused = true)]
+async fn a_member_whose_clock_was_corrected_can_invalidate() {
+    let network = MemoryNetwork::new(1);
+    let clock = VirtualClock::default();
+    let a = node(&network, clock.ahead_by(secs(3600)), "a");
+    let b = node(&network, clock, "b");
+    // The stamp of the first fetch is taken before upstream's clock has been heard.
+    let cache = a.clone();
+    let fetch = move |_| async move {
+        cache.observe_upstream_time(clock.now());
+        Ok(Fetched::New("first".into(), DAY))
+    };
+    a.get_or_fetch(key(0), Freshness::AS_STORED, fetch)
+        .await
+        .unwrap();
+    a.put(key(1), "to be withdrawn".into(), DAY);
+    sleep(secs(1)).await;
+    assert_eq!(value(&b, key(1)).await, Some("to be withdrawn".into()));
+    a.invalidate(key(1));
+    sleep(secs(120)).await;
+    assert_eq!(value(&a, key(1)).await, None);
+    assert_eq!(value(&b, key(1)).await, None, "two minutes later");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invalidation_after_a_restart_covers_what_is_on_disk() {
+    let dir = TempDir::new().unwrap();
+    let clock = ManualClock::default();
+    let cache = node_in(&dir, clock.clone());
+    // The local clock is an hour slow; upstream has told.
+    cache.observe_upstream_time(clock.now().saturating_add(secs(3600)));
+    cache.put(key(1), "withdrawn".into(), DAY);
+    end(cache).await;
+    clock.advance(secs(10));
+    let cache = node_in(&dir, clock);
+    cache.invalidate(key(1));
+    assert_eq!(value(&cache, key(1)).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_on_disk_from_the_far_future_is_not_served_for_ever() {
+    let dir = TempDir::new().unwrap();
+    let clock = ManualClock::default();
+    let right = clock.now();
+    clock.advance(secs(365 * 24 * 3600));
+    let cache = node_in(&dir, clock.clone());
+    cache.put(key(1), "old".into(), Lifetime::fresh_for(secs(60)));
+    end(cache).await;
+    clock.set(right.saturating_add(secs(24 * 3600)));
+    let cache = node_in(&dir, clock);
+    assert_eq!(value(&cache, key(1)).await, None, "a day later");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_put_after_a_restart_wins_against_what_is_on_disk_though_the_clock_was_set_back() {
+    for set_back in [secs(5), secs(3600)] {
+        let dir = TempDir::new().unwrap();
+        let clock = ManualClock::default();
+        let before = clock.now();
+        clock.advance(set_back);
+        for (at, content) in [(clock.now(), "old"), (before, "new")] {
+            clock.set(at);
+            let cache = node_in(&dir, clock.clone());
+            cache.put(key(1), content.into(), DAY);
+            end(cache).await;
+        }
+        let cache = node_in(&dir, clock);
+        assert_eq!(value(&cache, key(1)).await, Some("new".into()));
+    }
+}
