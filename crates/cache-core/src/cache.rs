@@ -10,6 +10,7 @@ use tokio::{task, time};
 use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
+use crate::acquire::Fleet;
 use crate::builder::Builder;
 use crate::catch_up::{self, Answers};
 use crate::entry::Entry;
@@ -89,7 +90,17 @@ impl Cache {
         let publish = node::publish(Arc::clone(&replica), Arc::clone(&transport));
         tasks.spawn(publisher.track_future(publish));
         let answers = Answers::new(Arc::clone(&replica), Arc::clone(&tasks));
-        let receive = node::receive(Arc::clone(&replica), Arc::clone(&transport), answers);
+        let fleet = Arc::new(Fleet::new(
+            Arc::clone(&replica),
+            Arc::clone(&transport),
+            Arc::clone(&tasks),
+        ));
+        let receive = node::receive(
+            Arc::clone(&replica),
+            Arc::clone(&transport),
+            answers,
+            Arc::clone(&fleet),
+        );
         tasks.spawn(receive);
         let catch_up = catch_up::run(Arc::clone(&replica), Arc::clone(&transport));
         tasks.spawn(catch_up);
@@ -97,7 +108,7 @@ impl Cache {
         publisher.close();
         Self {
             inner: Arc::new(Inner {
-                lookups: Lookups::new(Arc::clone(&replica), Arc::clone(&tasks)),
+                lookups: Lookups::new(Arc::clone(&replica), fleet, Arc::clone(&tasks)),
                 replica,
                 transport,
                 tasks,
@@ -121,7 +132,9 @@ impl Cache {
     /// is still right. If it fails, the stale entry is served; without one, all who waited get the
     /// error. If it panics its caller gets an error, and of those who waited one tries again.
     ///
-    /// Peers never delay this call, and never make it fail.
+    /// Peers are asked for the answer, and for leave to fetch it, so that one member of the fleet
+    /// does. While another one does, this waits for it. A peer that does not answer delays the call
+    /// by 50 ms at most, and none makes it fail.
     pub async fn get_or_fetch<F, Fut>(
         &self,
         resource: impl Into<Resource>,

@@ -120,6 +120,9 @@ pub(crate) async fn run(replica: Arc<Replica>, transport: Arc<dyn Transport>) {
             }
             Some((peer, is_done)) = rounds.next() => {
                 under_way.remove(&peer);
+                if is_done {
+                    replica.set_caught_up();
+                }
                 // One round in so many looks, however many peers there are.
                 let pause = if is_done { LOOKS_PER_ROUND * due.len() as u64 } else { LOOKS_TO_RETRY };
                 due.entry(peer).and_modify(|due| *due = look + pause);

@@ -82,6 +82,11 @@ impl FetchError {
         Self(Arc::new(Abandoned))
     }
 
+    /// Another member's fetch has failed, for which this one has waited.
+    pub(crate) fn of_a_peer(why: String) -> Self {
+        Self(Arc::new(OfAPeer(why)))
+    }
+
     /// The error of the fetch, if it is an `E`.
     pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
         self.0.downcast_ref()
@@ -105,6 +110,10 @@ impl Error for FetchError {
         self.0.source()
     }
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct OfAPeer(String);
 
 #[derive(Debug, thiserror::Error)]
 #[error("the fetch ended without an answer: the cache was closed, or the fetch panicked")]

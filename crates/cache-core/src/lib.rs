@@ -33,6 +33,8 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+mod acquire;
+mod arrivals;
 mod builder;
 pub mod cache;
 mod catch_up;
@@ -48,10 +50,12 @@ mod flight;
 pub mod freshness;
 mod index;
 pub mod key;
+mod lease;
 mod lookup;
 pub mod merge;
 mod node;
 mod outbox;
+mod owner;
 pub mod path;
 pub mod peer;
 mod replica;

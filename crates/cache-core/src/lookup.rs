@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
+use crate::acquire::Fleet;
 use crate::entry::Entry;
 use crate::fetch::{Answer, BoxError, FetchError, Fetched, Source};
 use crate::flight::{Flights, Lead, Turn};
@@ -15,9 +16,12 @@ use crate::replica::Replica;
 use crate::tasks::Tasks;
 use crate::time::MeshTime;
 
+use flying::Flying;
+
 /// The part of a cache that answers lookups.
 pub(crate) struct Lookups {
     replica: Arc<Replica>,
+    fleet: Arc<Fleet>,
     flights: Flights<Landed>,
     tasks: Arc<Tasks>,
 }
@@ -38,7 +42,7 @@ pub(crate) struct Landed {
 #[derive(Clone, Debug)]
 enum Outcome {
     Entry(Entry, Source),
-    Passing(Bytes),
+    Passing(Bytes, Source),
     Private,
     Failed(FetchError),
 }
@@ -61,9 +65,10 @@ enum Held {
 }
 
 impl Lookups {
-    pub(crate) fn new(replica: Arc<Replica>, tasks: Arc<Tasks>) -> Self {
+    pub(crate) fn new(replica: Arc<Replica>, fleet: Arc<Fleet>, tasks: Arc<Tasks>) -> Self {
         Self {
             replica,
+            fleet,
             flights: Flights::new(),
             tasks,
         }
@@ -163,22 +168,15 @@ impl Lookups {
         fetch: Fetch,
         asker: Asker,
     ) {
-        let replica = Arc::clone(&self.replica);
-        self.tasks.spawn(async move {
-            let loaded = replica.load(resource.key, replica.now()).await;
-            let landed = match loaded.map(|entry| replica.if_fresh(entry, freshness)) {
-                Some(Ok((entry, source))) => {
-                    asker.count(&replica, source);
-                    Landed {
-                        as_of: entry.stored_at(),
-                        outcome: Outcome::Entry(entry, source),
-                    }
-                }
-                Some(Err(stale)) => fetch_into(&replica, resource, Some(stale), fetch, asker).await,
-                None => fetch_into(&replica, resource, None, fetch, asker).await,
-            };
-            lead.land(landed);
-        });
+        let flying = Flying {
+            replica: Arc::clone(&self.replica),
+            fleet: Arc::clone(&self.fleet),
+            resource,
+            freshness,
+            asker,
+        };
+        self.tasks
+            .spawn(async move { lead.land(flying.run(fetch).await) });
     }
 
     /// The answer for one who has waited for somebody else's fetch. That it is stale, or was on
@@ -220,10 +218,7 @@ impl Lookups {
                 source,
                 entry,
             }),
-            Outcome::Passing(value) => Ok(Answer::Passing {
-                value,
-                source: Source::Fetched,
-            }),
+            Outcome::Passing(value, source) => Ok(Answer::Passing { value, source }),
             Outcome::Private => Ok(Answer::Private),
             Outcome::Failed(error) => Err(error),
         }
@@ -245,62 +240,6 @@ impl Lookups {
     }
 }
 
-impl Asker {
-    fn count(self, replica: &Replica, source: Source) {
-        if self == Self::Caller {
-            replica.counters.count(source);
-        }
-    }
-}
-
-/// Runs a fetch, keeps what it brings, and counts it.
-async fn fetch_into(
-    replica: &Replica,
-    resource: Resource,
-    stale: Option<Entry>,
-    fetch: Fetch,
-    asker: Asker,
-) -> Landed {
-    let stamp = replica.stamp(&resource);
-    let key = resource.key;
-    let commit = |value, lifetime, source| {
-        asker.count(replica, source);
-        let entry = replica.commit(resource, stamp, value, lifetime);
-        Outcome::Entry(entry, source)
-    };
-    let mut as_of = stamp;
-    let outcome = match fetch(stale.clone()).await {
-        Ok(Fetched::Revalidated(value, lifetime)) => commit(value, lifetime, Source::Revalidated),
-        Ok(Fetched::New(value, lifetime)) => {
-            let source = match stale {
-                Some(_) => Source::Refetched,
-                None => Source::Fetched,
-            };
-            commit(value, lifetime, source)
-        }
-        Ok(Fetched::Passing(value)) => {
-            asker.count(replica, Source::Fetched);
-            Outcome::Passing(value)
-        }
-        Ok(Fetched::Private) => {
-            asker.count(replica, Source::Fetched);
-            Outcome::Private
-        }
-        // What was invalidated or has died meanwhile is no answer any more.
-        Err(error) => match stale.filter(|entry| replica.may_serve(&key, entry)) {
-            Some(entry) => {
-                asker.count(replica, Source::Stale);
-                as_of = entry.stored_at();
-                Outcome::Entry(entry, Source::Stale)
-            }
-            None => {
-                asker.count(replica, Source::Fetched);
-                Outcome::Failed(error.into())
-            }
-        },
-    };
-    Landed { outcome, as_of }
-}
-
+mod flying;
 #[cfg(all(test, shuttle))]
 mod races;

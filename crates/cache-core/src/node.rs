@@ -9,6 +9,7 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use tokio::time::{self, MissedTickBehavior};
 
+use crate::acquire::Fleet;
 use crate::catch_up::Answers;
 use crate::outbox::News;
 use crate::peer::PeerId;
@@ -96,14 +97,21 @@ pub(crate) async fn receive(
     replica: Arc<Replica>,
     transport: Arc<dyn Transport>,
     answers: Answers,
+    fleet: Arc<Fleet>,
 ) {
     let mut complaints = Complaints::default();
     while let Some(inbound) = transport.accept().await {
-        take_in(&replica, inbound, &answers, &mut complaints);
+        take_in(&replica, inbound, &answers, &fleet, &mut complaints);
     }
 }
 
-fn take_in(replica: &Replica, inbound: Inbound, answers: &Answers, complaints: &mut Complaints) {
+fn take_in(
+    replica: &Replica,
+    inbound: Inbound,
+    answers: &Answers,
+    fleet: &Arc<Fleet>,
+    complaints: &mut Complaints,
+) {
     let Inbound {
         from, frame, reply, ..
     } = inbound;
@@ -111,8 +119,13 @@ fn take_in(replica: &Replica, inbound: Inbound, answers: &Answers, complaints: &
         Ok(Message::Put(put)) => replica.receive(put),
         Ok(Message::Invalidate(tombstone)) => replica.receive_tombstone(tombstone),
         Ok(Message::Ask(question)) => return answers.answer(question, reply),
+        Ok(Message::Acquire(question)) => return fleet.answer(from, question, reply),
+        Ok(Message::Settle(settle)) => {
+            replica.leases.settle(from, settle);
+            return acknowledge(reply);
+        }
         // Replies come back to those who have asked, not here.
-        Ok(Message::Ack | Message::Reply(_)) => return,
+        Ok(Message::Ack | Message::Reply(_) | Message::Grant(_)) => return,
         // From a later release of the same protocol: seen, and of no use to us.
         Err(WireError::UnknownKind(_)) => Received::Ignored,
         Err(error) => {

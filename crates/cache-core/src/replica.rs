@@ -1,19 +1,21 @@
 //! This member's copy of what the fleet knows: the store, and the rules for what gets into it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::task;
 
+use crate::arrivals::Arrivals;
 use crate::entry::Entry;
 use crate::events::{Announcer, Event};
 use crate::fetch::Source;
 use crate::freshness::{Freshness, Lifetime, State};
 use crate::index::Index;
 use crate::key::{Key, Resource};
+use crate::lease::Leases;
 use crate::merge::Version;
 use crate::outbox::{News, Outbox};
 use crate::path::Path;
@@ -43,6 +45,12 @@ pub(crate) struct Replica {
     pub(crate) counters: Arc<Counters>,
     pub(crate) events: Arc<Announcer>,
     pub(crate) clock: MeshClock,
+    /// Who waits for an entry.
+    pub(crate) arrivals: Arrivals,
+    /// Who may fetch what this member decides about.
+    pub(crate) leases: Leases,
+    /// Whether some peer's knowledge has been gone through since the start.
+    caught_up: AtomicBool,
     store: Store,
     index: Index,
     tombstones: Tombstones,
@@ -106,6 +114,9 @@ impl Replica {
             outbox: Outbox::new(bounds.max_queued_bytes),
             counters: Arc::default(),
             events: Arc::default(),
+            arrivals: Arrivals::default(),
+            leases: Leases::new(clock.now()),
+            caught_up: AtomicBool::new(false),
             clock: MeshClock::new(clock),
             store: Store::new(bounds.max_bytes - index_bytes, bounds.max_entries),
             index: Index::new(index_bytes),
@@ -182,6 +193,11 @@ impl Replica {
         }
         let source = self.source_of(&entry);
         Ok((entry, source))
+    }
+
+    /// Whether an entry is fresh for whoever asks for nothing special.
+    pub(crate) fn is_fresh(&self, entry: &Entry) -> bool {
+        entry.state(self.now(), Freshness::AS_STORED) == State::Fresh
     }
 
     /// Whose fetch an entry is owed to.
@@ -300,6 +316,15 @@ impl Replica {
             .count() as u64
     }
 
+    /// Whether this member knows what some other one does.
+    pub(crate) fn has_caught_up(&self) -> bool {
+        self.caught_up.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_caught_up(&self) {
+        self.caught_up.store(true, Ordering::Relaxed);
+    }
+
     /// How many entries are in memory, and what they weigh in bytes.
     pub(crate) fn size(&self) -> (u64, u64) {
         self.store.size()
@@ -331,6 +356,8 @@ impl Replica {
             origin: entry.origin(),
         });
         self.let_go(evicted);
+        self.leases.end(&key);
+        self.arrivals.tell(&key);
         true
     }
 

@@ -24,6 +24,9 @@ pub struct MeshTime(u64);
 pub const MAX_SKEW: Duration = Duration::from_secs(10);
 
 impl MeshTime {
+    /// The end of time.
+    pub(crate) const MAX: Self = Self(u64::MAX);
+
     /// The moment `millis` milliseconds after the Unix epoch.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)

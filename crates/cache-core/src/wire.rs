@@ -15,6 +15,7 @@ use crate::transport::MAX_FRAME;
 
 pub use crate::catch_up::{Question, Reply};
 pub use crate::digest::{Known, Summary};
+pub use crate::lease::{Acquire, Grant, LeaseId, Settle, Settlement};
 
 /// The version that this code speaks.
 pub const VERSION: u8 = 1;
@@ -33,6 +34,12 @@ pub enum Message {
     Ask(Question),
     /// The answer to [`Message::Ask`].
     Reply(Reply),
+    /// "May I fetch this?" Answered with [`Message::Grant`].
+    Acquire(Acquire),
+    /// The answer to [`Message::Acquire`].
+    Grant(Grant),
+    /// "I have fetched, and there is nothing to keep." Answered with [`Message::Ack`].
+    Settle(Settle),
 }
 
 /// The payload of [`Message::Put`].
@@ -83,6 +90,9 @@ mod kind {
     pub(super) const INVALIDATE: u8 = 3;
     pub(super) const ASK: u8 = 4;
     pub(super) const REPLY: u8 = 5;
+    pub(super) const ACQUIRE: u8 = 6;
+    pub(super) const GRANT: u8 = 7;
+    pub(super) const SETTLE: u8 = 8;
 }
 
 /// What a frame holds beside a value: key, stamp, lifetime, origin, path and lengths at their
@@ -108,6 +118,9 @@ impl Message {
             Self::Invalidate(tombstone) => frame(kind::INVALIDATE, tombstone, 0)?,
             Self::Ask(question) => frame(kind::ASK, question, 0)?,
             Self::Reply(reply) => frame(kind::REPLY, reply, 0)?,
+            Self::Acquire(question) => frame(kind::ACQUIRE, question, 0)?,
+            Self::Grant(grant) => frame(kind::GRANT, grant, grant.value_len())?,
+            Self::Settle(settle) => frame(kind::SETTLE, settle, 0)?,
         };
         if frame.len() > MAX_FRAME {
             return Err(too_large(frame.len()));
@@ -131,6 +144,9 @@ impl Message {
             kind::INVALIDATE => fields_of(fields, Self::Invalidate)?,
             kind::ASK => fields_of(fields, Self::Ask)?,
             kind::REPLY => fields_of(fields, Self::Reply)?,
+            kind::ACQUIRE => fields_of(fields, Self::Acquire)?,
+            kind::GRANT => fields_of(fields, Self::Grant)?,
+            kind::SETTLE => fields_of(fields, Self::Settle)?,
             unknown => return Err(WireError::UnknownKind(unknown)),
         };
         if rest.is_empty() {

@@ -14,6 +14,7 @@ use crate::peer::PeerId;
 use crate::replica::Bounds;
 use crate::testing::ManualClock;
 use crate::tombstone::Target;
+use crate::transport::NoTransport;
 
 const CALLERS: u64 = 3;
 
@@ -39,8 +40,10 @@ impl Site {
         let clock = Arc::new(ManualClock::default());
         let replica = Arc::new(Replica::new(PeerId::LOCAL, clock, bounds, None));
         let (tasks, stop) = Tasks::new();
+        let transport = Arc::new(NoTransport);
+        let fleet = Fleet::new(Arc::clone(&replica), transport, Arc::clone(&tasks));
         Arc::new(Self {
-            lookups: Lookups::new(Arc::clone(&replica), Arc::clone(&tasks)),
+            lookups: Lookups::new(Arc::clone(&replica), Arc::new(fleet), Arc::clone(&tasks)),
             replica,
             tasks,
             _stop: stop,

@@ -58,6 +58,8 @@ struct Net {
     loss: f64,
     /// Members that can be reached by nobody outside their side.
     cut_off: BTreeSet<PeerId>,
+    /// Members that hear nothing and say nothing, and look as if they did.
+    frozen: BTreeSet<PeerId>,
     members: BTreeMap<PeerId, Member>,
 }
 
@@ -82,6 +84,7 @@ impl MemoryNetwork {
                 latency: Duration::ZERO..=Duration::ZERO,
                 loss: 0.0,
                 cut_off: BTreeSet::new(),
+                frozen: BTreeSet::new(),
                 members: BTreeMap::new(),
             })),
         }
@@ -128,6 +131,17 @@ impl MemoryNetwork {
     /// Undoes [`partition`](Self::partition).
     pub fn heal(&self) {
         self.net().cut_off.clear();
+    }
+
+    /// Lets a member hear nothing from now on, as a process that was stopped does. The others go on
+    /// seeing it.
+    pub fn freeze(&self, member: PeerId) {
+        self.net().frozen.insert(member);
+    }
+
+    /// Undoes [`freeze`](Self::freeze). What was sent meanwhile is lost.
+    pub fn thaw(&self, member: PeerId) {
+        self.net().frozen.remove(&member);
     }
 
     fn net(&self) -> MutexGuard<'_, Net> {
@@ -208,6 +222,11 @@ impl Net {
         members.filter(move |(id, member)| self.connected(local, *id) && !member.inbox.is_closed())
     }
 
+    /// What a frame and its reply take together, usually.
+    fn round_trip(&self) -> Duration {
+        *self.latency.start() + *self.latency.end()
+    }
+
     fn fate(&mut self, from: PeerId, to: PeerId) -> Result<Fate, TransportError> {
         let member = self
             .members
@@ -215,7 +234,8 @@ impl Net {
             .filter(|member| self.connected(from, to) && !member.inbox.is_closed())
             .ok_or(TransportError::Unreachable(to))?;
         let inbox = member.inbox.clone();
-        if self.rng.random_bool(self.loss) {
+        let is_frozen = self.frozen.contains(&to) || self.frozen.contains(&from);
+        if is_frozen || self.rng.random_bool(self.loss) {
             return Ok(Fate::Lost);
         }
         let latency = self.rng.random_range(self.latency.clone());
@@ -244,6 +264,7 @@ impl Transport for MemoryTransport {
         peers
             .map(|(id, member)| PeerInfo {
                 age: member.since.elapsed(),
+                latency: Some(net.round_trip()),
                 ..PeerInfo::new(id, Direction::Outbound)
             })
             .collect()

@@ -53,7 +53,45 @@ fn messages() -> impl Strategy<Value = Message> {
         proptest::collection::vec(keys(), 0..5).prop_map(Question::Want),
     ];
     let ask = ask.prop_map(Message::Ask);
-    prop_oneof![put, invalidate, ask, Just(Message::Ack)]
+    prop_oneof![put, invalidate, ask, leases(), Just(Message::Ack)]
+}
+
+fn leases() -> impl Strategy<Value = Message> {
+    let id = || any::<u64>().prop_map(LeaseId);
+    let settlement = || {
+        prop_oneof![
+            any::<Vec<u8>>().prop_map(|value| Settlement::Passing(value.into())),
+            any::<String>().prop_map(Settlement::Failed),
+            Just(Settlement::Apart),
+            Just(Settlement::Void),
+        ]
+    };
+    let have = any::<Option<u64>>().prop_map(|at| at.map(MeshTime::from_millis));
+    let acquire = (keys(), have, prop::option::of(id()), any::<bool>());
+    let acquire = acquire.prop_map(|(key, have, lease, insist)| Acquire {
+        key,
+        have,
+        lease,
+        insist,
+    });
+    let grant = prop_oneof![
+        id().prop_map(Grant::Granted),
+        id().prop_map(Grant::Wait),
+        settlement().prop_map(Grant::Settled),
+        peers().prop_map(Grant::Redirect),
+        Just(Grant::Busy),
+    ];
+    let settle = (keys(), id(), settlement());
+    let settle = settle.prop_map(|(key, lease, settlement)| Settle {
+        key,
+        lease,
+        settlement,
+    });
+    prop_oneof![
+        acquire.prop_map(Message::Acquire),
+        grant.prop_map(Message::Grant),
+        settle.prop_map(Message::Settle),
+    ]
 }
 
 proptest! {
@@ -74,7 +112,7 @@ proptest! {
 
     #[test]
     fn random_bytes_are_refused_or_read_but_never_fatal(
-        kind in 0_u8..7, fields in proptest::collection::vec(any::<u8>(), 0..512)
+        kind in 0_u8..10, fields in proptest::collection::vec(any::<u8>(), 0..512)
     ) {
         let frame = [&[VERSION, kind], fields.as_slice()].concat();
         let _ = Message::decode(&frame);

@@ -4,6 +4,7 @@
 mod bounds;
 mod clocks;
 mod convergence;
+mod fleet;
 mod model;
 mod node;
 mod peer;

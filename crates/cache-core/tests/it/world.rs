@@ -50,3 +50,7 @@ pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
         .unwrap()
         .block_on(test)
 }
+
+pub(crate) const fn millis(n: u64) -> Duration {
+    Duration::from_millis(n)
+}

@@ -1,0 +1,209 @@
+//! The flight itself: by leave of the fleet to upstream and back.
+
+use std::sync::Arc;
+
+use super::{Asker, Fetch, Landed, Outcome};
+use crate::acquire::{Acquired, Came, Fleet, Held};
+use crate::entry::Entry;
+use crate::fetch::{BoxError, FetchError, Fetched, Source};
+use crate::freshness::Freshness;
+use crate::key::Resource;
+use crate::lease::Settlement;
+use crate::replica::Replica;
+use crate::time::MeshTime;
+
+/// How often an answer of the fleet may turn out not to be fresh enough before upstream is asked.
+const MAX_DISAPPOINTMENTS: usize = 2;
+
+/// One lookup that what was in memory could not answer.
+pub(super) struct Flying {
+    pub(super) replica: Arc<Replica>,
+    pub(super) fleet: Arc<Fleet>,
+    pub(super) resource: Resource,
+    pub(super) freshness: Freshness,
+    pub(super) asker: Asker,
+}
+
+/// What goes upstream.
+enum Leave {
+    /// Nobody else does meanwhile.
+    Lease(Held),
+    /// Somebody else may.
+    None,
+}
+
+impl Flying {
+    pub(super) async fn run(self, fetch: Fetch) -> Landed {
+        let mut stale = match self.held(|source| source).await {
+            Ok(landed) => return landed,
+            Err(stale) => stale,
+        };
+        let asked_at = self.replica.now();
+        let mut leave = Leave::None;
+        for _ in 0..MAX_DISAPPOINTMENTS {
+            let have = stale.as_ref().map(Entry::stored_at);
+            match self.fleet.acquire(self.resource.key, have).await {
+                Acquired::Alone => break,
+                Acquired::Lease(held) => {
+                    leave = Leave::Lease(held);
+                    break;
+                }
+                Acquired::Arrived(came) => match self.held(|source| came.source(source)).await {
+                    Ok(landed) => return landed,
+                    Err(newer) => stale = newer,
+                },
+                Acquired::Settled(Settlement::Passing(value)) => {
+                    self.count(Source::Coalesced);
+                    return Landed {
+                        outcome: Outcome::Passing(value, Source::Coalesced),
+                        as_of: asked_at,
+                    };
+                }
+                Acquired::Settled(Settlement::Failed(why)) => {
+                    let error = FetchError::of_a_peer(why);
+                    return self.fail(stale, error, asked_at, Source::Coalesced);
+                }
+                Acquired::Settled(Settlement::Apart | Settlement::Void) => break,
+            }
+        }
+        match leave {
+            Leave::None => self.fetch(stale, fetch).await.0,
+            Leave::Lease(held) => {
+                let (landed, settlement) = held.during(self.fetch(stale, fetch)).await;
+                if let Some(settlement) = settlement {
+                    held.settle(settlement);
+                }
+                landed
+            }
+        }
+    }
+
+    /// What is held in memory or on disk, if it is fresh enough; else what there is to revalidate.
+    async fn held(&self, source: impl FnOnce(Source) -> Source) -> Result<Landed, Option<Entry>> {
+        let replica = &self.replica;
+        let loaded = replica.load(self.resource.key, replica.now()).await;
+        let (entry, found) = match loaded.map(|entry| replica.if_fresh(entry, self.freshness)) {
+            Some(Ok(fresh)) => fresh,
+            Some(Err(stale)) => return Err(Some(stale)),
+            None => return Err(None),
+        };
+        let source = source(found);
+        self.count(source);
+        Ok(Landed {
+            as_of: entry.stored_at(),
+            outcome: Outcome::Entry(entry, source),
+        })
+    }
+
+    /// Runs a fetch, keeps what it brings, and counts it. What others who wait have to be told is
+    /// in the second place, unless it reaches them as an entry.
+    async fn fetch(&self, stale: Option<Entry>, fetch: Fetch) -> (Landed, Option<Settlement>) {
+        let stamp = self.replica.stamp(&self.resource);
+        let landed = |outcome| Landed {
+            outcome,
+            as_of: stamp,
+        };
+        match fetch(stale.clone()).await {
+            Ok(Fetched::Revalidated(value, lifetime)) => {
+                let entry = self
+                    .replica
+                    .commit(self.resource.clone(), stamp, value, lifetime);
+                self.kept(entry, Source::Revalidated)
+            }
+            Ok(Fetched::New(value, lifetime)) => {
+                let source = match stale {
+                    Some(_) => Source::Refetched,
+                    None => Source::Fetched,
+                };
+                let entry = self
+                    .replica
+                    .commit(self.resource.clone(), stamp, value, lifetime);
+                self.kept(entry, source)
+            }
+            Ok(Fetched::Passing(value)) => {
+                self.count(Source::Fetched);
+                let settlement = Settlement::Passing(value.clone());
+                (
+                    landed(Outcome::Passing(value, Source::Fetched)),
+                    Some(settlement),
+                )
+            }
+            Ok(Fetched::Private) => {
+                self.count(Source::Fetched);
+                (landed(Outcome::Private), Some(Settlement::Apart))
+            }
+            Err(error) => {
+                let settlement = Settlement::failed(&error);
+                let landed = self.fail(stale, error.into(), stamp, Source::Fetched);
+                (landed, Some(settlement))
+            }
+        }
+    }
+
+    fn kept(&self, entry: Entry, source: Source) -> (Landed, Option<Settlement>) {
+        self.count(source);
+        let settlement = if self
+            .replica
+            .is_void_as_of(&self.resource, entry.stored_at())
+        {
+            Some(Settlement::Void)
+        } else if entry.fits_a_frame() {
+            None
+        } else {
+            Some(Settlement::Apart)
+        };
+        let landed = Landed {
+            as_of: entry.stored_at(),
+            outcome: Outcome::Entry(entry, source),
+        };
+        (landed, settlement)
+    }
+
+    /// A fetch, ours or that of another member, has failed: what is stale will have to do.
+    fn fail(
+        &self,
+        stale: Option<Entry>,
+        error: FetchError,
+        as_of: MeshTime,
+        source: Source,
+    ) -> Landed {
+        // What was invalidated or has died meanwhile is no answer any more.
+        let stale = stale.filter(|entry| self.replica.may_serve(&self.resource.key, entry));
+        if let Some(entry) = stale {
+            self.count(Source::Stale);
+            return Landed {
+                as_of: entry.stored_at(),
+                outcome: Outcome::Entry(entry, Source::Stale),
+            };
+        }
+        self.count(source);
+        Landed {
+            outcome: Outcome::Failed(error),
+            as_of,
+        }
+    }
+
+    fn count(&self, source: Source) {
+        if self.asker == Asker::Caller {
+            self.replica.counters.count(source);
+        }
+    }
+}
+
+impl Came {
+    /// How a lookup was answered by what has come, whoever fetched it.
+    fn source(self, found: Source) -> Source {
+        match self {
+            Self::AtOnce => found,
+            Self::AfterWaiting => Source::Coalesced,
+        }
+    }
+}
+
+impl Settlement {
+    /// As much of an error as others are told.
+    fn failed(error: &BoxError) -> Self {
+        const MAX_CHARS: usize = 1024;
+        Self::Failed(error.to_string().chars().take(MAX_CHARS).collect())
+    }
+}
