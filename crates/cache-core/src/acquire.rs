@@ -1,9 +1,11 @@
 //! One call for the fleet: asking a key's owner for leave to fetch it, and answering who asks.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use dashmap::DashMap;
 use tokio::sync::Semaphore;
 use tokio::time::{self, Instant};
@@ -19,19 +21,24 @@ use crate::time::MeshTime;
 use crate::transport::{Replier, Transport, TransportError};
 use crate::wire::{Message, Put};
 
-/// For how long an owner may be silent before the next is asked, unless it usually takes a quarter
-/// of its answer's time or more. Two are asked, so that a caller is on its way upstream after twice
-/// this at the latest.
-const LEAST_PATIENCE: Duration = Duration::from_millis(25);
+/// Patience with an owner is counted in these. One that took twice as long does not count: this
+/// process was too busy to notice an answer, and so was the owner to give one, if it was asked for
+/// as much.
+const TICK: Duration = Duration::from_millis(5);
+
+/// The most that an owner is waited for that gives no sign of life, however busy this process is.
+const MOST_SILENCE: Duration = Duration::from_secs(1);
+
+/// For so many ticks the first and the second owner may give no sign of life, or four times as long
+/// as they usually take for an answer. Then a caller goes upstream without a lease: 50 ms after it
+/// began to ask.
+const LEAST_PATIENCE: [u32; 2] = [9, 1];
 
 /// The same, however long an owner usually takes.
-const MOST_PATIENCE: Duration = Duration::from_secs(1);
+const MOST_PATIENCE: u32 = 200;
 
 /// For how long an owner that was silent is passed over.
 const SILENCE: Duration = Duration::from_secs(5);
-
-/// Owners that are asked before a caller goes upstream by itself.
-const MAX_ASKED: usize = 2;
 
 /// Peers whose manners are remembered. At the bound the table starts anew.
 const MAX_MANNERS: usize = 1024;
@@ -62,6 +69,7 @@ pub(crate) struct Fleet {
 struct Manners {
     /// The usual time that it takes, smoothed.
     takes: Duration,
+    heard_at: Option<Instant>,
     silent_until: Option<Instant>,
 }
 
@@ -134,7 +142,9 @@ impl Fleet {
                     });
                 }
                 Grant::Hit(put) => {
-                    self.replica.receive(put);
+                    if owner != self.replica.local_peer {
+                        self.replica.receive(put);
+                    }
                     return Acquired::Arrived(came(lease));
                 }
                 Grant::Wait(id) => lease = Some(id),
@@ -168,11 +178,10 @@ impl Fleet {
         };
         let owners = owner::in_order(&key, members);
         let first = owners.first().copied();
-        let mut asked = 0;
-        for owner in owners.into_iter().filter(is_asked).take(MAX_ASKED) {
-            asked += 1;
+        let owners = owners.into_iter().filter(is_asked);
+        for (owner, patience) in owners.zip(LEAST_PATIENCE) {
             if owner == us {
-                return Some((us, self.decide(&key, us, lease)));
+                return Some((us, self.decide(&key, us, have, lease)));
             }
             let question = Acquire {
                 key,
@@ -182,16 +191,13 @@ impl Fleet {
             };
             let latency = peers.iter().find(|peer| peer.id == owner);
             let latency = latency.and_then(|peer| peer.latency);
-            match self.ask(owner, latency, question.clone()).await {
+            match self.ask(owner, patience, latency, question.clone()).await {
                 Some(Grant::Redirect(better)) => return self.follow(better, question).await,
                 Some(grant) => return Some((owner, grant)),
                 None => {}
             }
         }
-        tracing::debug!(
-            asked,
-            "no owner has answered: going upstream without a lease"
-        );
+        tracing::debug!("no owner has answered: going upstream without a lease");
         None
     }
 
@@ -199,50 +205,107 @@ impl Fleet {
     async fn follow(&self, better: PeerId, question: Acquire) -> Option<(PeerId, Grant)> {
         let us = self.replica.local_peer;
         let grant = if better == us {
-            self.decide(&question.key, us, question.lease)
+            self.decide(&question.key, us, question.have, question.lease)
         } else {
             let question = Acquire {
                 insist: true,
                 ..question
             };
-            self.ask(better, None, question).await?
+            let [.., patience] = LEAST_PATIENCE;
+            self.ask(better, patience, None, question).await?
         };
         Some((better, grant))
     }
 
-    /// Asks one member. `latency` is what the transport knows of the way there.
+    /// Asks one member. `patience` is in ticks; `latency` is what the transport knows of the way
+    /// there.
     async fn ask(
         &self,
         owner: PeerId,
+        patience: u32,
         latency: Option<Duration>,
         question: Acquire,
     ) -> Option<Grant> {
         let frame = Message::Acquire(question).encode().ok()?;
         let takes = self.manners.get(&owner).map(|manners| manners.takes);
         let usual = takes.max(latency).unwrap_or_default();
-        let patience = (4 * usual).clamp(LEAST_PATIENCE, MOST_PATIENCE);
+        let usual = (4 * usual).div_duration_f32(TICK) as u32;
+        let patience = usual.clamp(patience, MOST_PATIENCE);
         let began = Instant::now();
-        let reply = time::timeout(patience, self.transport.request(owner, frame)).await;
-        if self.manners.len() >= MAX_MANNERS {
-            self.manners.clear();
-        }
-        let mut manners = self.manners.entry(owner).or_default();
-        match reply {
-            Ok(Ok(reply)) => {
-                manners.takes = (3 * manners.takes + began.elapsed()) / 4;
-                manners.silent_until = None;
+        match self
+            .while_it_lives(owner, patience, self.send(owner, frame))
+            .await
+        {
+            Some(Ok(reply)) => {
+                self.heard(owner);
+                if let Some(mut manners) = self.manners.get_mut(&owner) {
+                    manners.takes = (3 * manners.takes + began.elapsed()) / 4;
+                }
                 match Message::decode(&reply) {
                     Ok(Message::Grant(grant)) => Some(grant),
                     // It does not know the question, being of an earlier release.
                     _ => None,
                 }
             }
-            Ok(Err(TransportError::Busy | TransportError::Declined)) => None,
-            Ok(Err(_)) | Err(_) => {
-                manners.silent_until = Some(Instant::now() + SILENCE);
+            Some(Err(TransportError::Declined)) => None,
+            Some(Err(_)) | None => {
+                let silent_until = Some(Instant::now() + SILENCE);
+                self.manners.entry(owner).or_default().silent_until = silent_until;
                 None
             }
         }
+    }
+
+    /// Sends a request as soon as there is room for it among those under way.
+    async fn send(&self, to: PeerId, frame: Bytes) -> Result<Bytes, TransportError> {
+        loop {
+            match self.transport.request(to, frame.clone()).await {
+                Err(TransportError::Busy) => time::sleep(TICK).await,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Waits for an answer of `owner` as long as it gives signs of life, of whatever kind: one that
+    /// is busy will answer, one that is frozen will not.
+    async fn while_it_lives<T>(
+        &self,
+        owner: PeerId,
+        patience: u32,
+        answer: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut answer = pin!(answer);
+        let mut quiet = 0;
+        let began = Instant::now();
+        let mut silent_since = began;
+        while quiet < patience
+            && silent_since.elapsed() < MOST_SILENCE
+            && began.elapsed() < MOST_WAIT
+        {
+            let tick = Instant::now();
+            tokio::select! {
+                biased;
+                answer = &mut answer => return Some(answer),
+                () = time::sleep(TICK) => {}
+            }
+            let manners = self.manners.get(&owner);
+            if manners.is_some_and(|manners| manners.heard_at >= Some(tick)) {
+                (quiet, silent_since) = (0, Instant::now());
+            } else if tick.elapsed() < 2 * TICK {
+                quiet += 1;
+            }
+        }
+        None
+    }
+
+    /// Takes note that a peer lives.
+    pub(crate) fn heard(&self, peer: PeerId) {
+        if self.manners.len() >= MAX_MANNERS {
+            self.manners.clear();
+        }
+        let mut manners = self.manners.entry(peer).or_default();
+        manners.heard_at = Some(Instant::now());
+        manners.silent_until = None;
     }
 
     fn is_silent(&self, peer: &PeerId) -> bool {
@@ -257,38 +320,39 @@ impl Fleet {
     pub(crate) fn answer(self: &Arc<Self>, from: PeerId, question: Acquire, to: Replier) {
         let now = self.replica.now();
         if let Some(entry) = self.replica.get(&question.key, now) {
-            return send(to, self.word(from, &question, Some(entry)));
+            return reply(to, self.word(from, &question, Some(entry)));
         }
         if self.replica.tier().is_none() {
-            return send(to, self.word(from, &question, None));
+            return reply(to, self.word(from, &question, None));
         }
         let Ok(room) = Arc::clone(&self.loads).try_acquire_owned() else {
-            return send(to, Grant::Busy);
+            return reply(to, Grant::Busy);
         };
         let fleet = Arc::clone(self);
         self.tasks.spawn(async move {
             let entry = fleet.replica.load(question.key, now).await;
-            send(to, fleet.word(from, &question, entry));
+            reply(to, fleet.word(from, &question, entry));
             drop(room);
         });
     }
 
     fn word(&self, from: PeerId, question: &Acquire, held: Option<Entry>) -> Grant {
-        let newer = held.filter(|entry| {
-            Some(entry.stored_at()) > question.have
-                && entry.fits_a_frame()
-                && self.replica.is_fresh(entry)
-        });
-        if let Some(entry) = newer {
-            let key = question.key;
-            return Grant::Hit(Put { key, entry });
+        if let Some(hit) = held.and_then(|entry| self.hit(question.key, entry, question.have)) {
+            return hit;
         }
         if !question.insist
             && let Some(better) = self.better_owner(&question.key)
         {
             return Grant::Redirect(better);
         }
-        self.decide(&question.key, from, question.lease)
+        self.decide(&question.key, from, question.have, question.lease)
+    }
+
+    /// An entry for one who has that version, if it is of use.
+    fn hit(&self, key: Key, entry: Entry, have: Option<MeshTime>) -> Option<Grant> {
+        let is_of_use =
+            Some(entry.stored_at()) > have && entry.fits_a_frame() && self.replica.is_fresh(&entry);
+        is_of_use.then_some(Grant::Hit(Put { key, entry }))
     }
 
     /// Somebody who should be asked in our place.
@@ -303,13 +367,29 @@ impl Fleet {
             .filter(|owner| *owner != us)
     }
 
-    fn decide(&self, key: &Key, asker: PeerId, lease: Option<LeaseId>) -> Grant {
+    fn decide(
+        &self,
+        key: &Key,
+        asker: PeerId,
+        have: Option<MeshTime>,
+        lease: Option<LeaseId>,
+    ) -> Grant {
         let us = self.replica.local_peer;
         let is_here = |holder: &PeerId| {
             *holder == us || self.transport.peers().iter().any(|peer| peer.id == *holder)
         };
         match self.replica.leases.acquire(key, asker, lease, is_here) {
-            Verdict::Granted(id) => Grant::Granted(id),
+            Verdict::Granted(id) => {
+                // What has come in since the asker's miss has ended the lease that it came by.
+                let entry = self.replica.get(key, self.replica.now());
+                match entry.and_then(|entry| self.hit(*key, entry, have)) {
+                    Some(hit) => {
+                        self.replica.leases.end(key);
+                        hit
+                    }
+                    None => Grant::Granted(id),
+                }
+            }
             Verdict::Wait(id) => Grant::Wait(id),
             Verdict::Settled(settlement) => Grant::Settled(settlement),
             Verdict::Busy => Grant::Busy,
@@ -357,7 +437,7 @@ impl Held {
             time::sleep(RENEWAL).await;
             let (fleet, key, lease) = (&self.fleet, self.key, Some(self.id));
             if self.owner == fleet.replica.local_peer {
-                fleet.decide(&key, self.owner, lease);
+                fleet.decide(&key, self.owner, Some(MeshTime::MAX), lease);
             } else {
                 let question = Acquire {
                     key,
@@ -366,7 +446,8 @@ impl Held {
                     lease,
                     insist: true,
                 };
-                fleet.ask(self.owner, None, question).await;
+                let [.., patience] = LEAST_PATIENCE;
+                fleet.ask(self.owner, patience, None, question).await;
             }
         }
     }
@@ -379,7 +460,7 @@ fn came(waited_for: Option<LeaseId>) -> Came {
     }
 }
 
-fn send(to: Replier, grant: Grant) {
+fn reply(to: Replier, grant: Grant) {
     if let Ok(frame) = Message::Grant(grant).encode() {
         to.send(frame);
     }

@@ -115,6 +115,7 @@ fn take_in(
     let Inbound {
         from, frame, reply, ..
     } = inbound;
+    fleet.heard(from);
     let received = match Message::decode(&frame) {
         Ok(Message::Put(put)) => replica.receive(put),
         Ok(Message::Invalidate(tombstone)) => replica.receive_tombstone(tombstone),

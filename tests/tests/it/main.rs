@@ -6,7 +6,6 @@
 )]
 
 mod cli;
-mod demo;
 mod fleet;
 mod gh;
 mod library;

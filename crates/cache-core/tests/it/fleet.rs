@@ -228,7 +228,7 @@ async fn the_fetch_goes_on_for_the_others_when_its_caller_leaves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn frozen_owners_delay_a_call_by_fifty_milliseconds_and_once() {
+async fn a_frozen_owner_delays_a_call_by_fifty_milliseconds_and_once() {
     let network = MemoryNetwork::new(1);
     let fleet = fleet(&network, 6).await;
     for frozen in &fleet[1..] {

@@ -1,4 +1,6 @@
-//! `ghmesh demo` keeps its promise.
+//! `ghmesh demo` keeps its promise. Each has the machine for itself: a fleet that asks everything at
+//! the same instant shares its calls as long as its members get to answer each other.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,10 +9,14 @@ use e2e::eventually;
 use e2e::process::ghmesh;
 use serde_json::Value;
 use tokio::process::Command;
+use tokio::sync::Mutex;
 use tokio::time;
+
+static MACHINE: Mutex<()> = Mutex::const_new(());
 
 #[tokio::test]
 async fn five_runners_make_a_hundred_calls_where_six_hundred_were_asked_for() {
+    let _alone = MACHINE.lock().await;
     let demo = ghmesh(&["demo", "--json"]).output();
     let demo = time::timeout(Duration::from_secs(120), demo).await;
     let output = demo.expect("it ends").unwrap();
@@ -27,11 +33,17 @@ async fn five_runners_make_a_hundred_calls_where_six_hundred_were_asked_for() {
         assert_eq!(report[number], value, "{number}");
     }
     assert_eq!(report["runners"].as_array().unwrap().len(), 5);
+    assert_eq!(report["same_instant"]["requests"], 500);
+    assert_eq!(report["same_instant"]["upstream_calls"], 100);
+    assert_eq!(report["late_joiner"]["peer_hits"], 100);
+    assert_eq!(report["late_joiner"]["upstream_calls"], 0);
+    assert_eq!(report["upstream_off"]["requests"], 1200);
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn an_interrupted_demo_takes_its_runners_down_with_it() {
+    let _alone = MACHINE.lock().await;
     let mut demo = ghmesh(&["demo"]).spawn().unwrap();
     let id = demo.id().unwrap();
     let mut runners = Vec::new();
@@ -71,6 +83,7 @@ fn children(id: u32) -> Vec<String> {
 
 #[tokio::test]
 async fn any_number_of_runners_makes_as_many_calls_as_there_are_questions() {
+    let _alone = MACHINE.lock().await;
     let demo = ghmesh(&["demo", "--runners", "2"]).output();
     let demo = time::timeout(Duration::from_secs(120), demo).await;
     let output = demo.expect("it ends").unwrap();
