@@ -13,6 +13,12 @@
 //! it is. Somebody who can write next to a text that he cannot read (into an issue of a private
 //! repository, say), make the fleet fetch it again and again, and see the lengths of what it stores
 //! could test guesses at that text. We accept this for the bytes and the time that it saves.
+//!
+//! On the way back, one call takes up what it is given, a plaintext of at most 8 MiB (while it
+//! grows, half as much again), and a window of at most 2 MiB. It runs in the thread that asks, so
+//! there are as many at a time as threads that open; what becomes of the plaintexts is for the
+//! callers to bound. Between calls, up to eight idle decoders keep their windows: 18 MiB, if a
+//! member has made it so.
 
 use std::io::Cursor;
 use std::sync::{Mutex, PoisonError};
@@ -33,9 +39,9 @@ const LEVEL: i32 = 3;
 /// Shorter plaintexts are left as they are: there is little to gain.
 const MIN_COMPRESSED: usize = 256;
 
-/// The largest window, as a power of two, that a compressed plaintext may ask us to allocate.
-/// Level 3 asks for 2 MiB at most; this is 8.
-const MAX_WINDOW_LOG: u32 = 23;
+/// The largest window, as a power of two, that a compressed plaintext may ask us to allocate: what
+/// level 3 asks for, 2 MiB. A decoder keeps it for the next frame.
+const MAX_WINDOW_LOG: u32 = 21;
 
 /// What was sealed: the plaintext, or something shorter in its place.
 ///

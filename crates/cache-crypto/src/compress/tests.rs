@@ -138,6 +138,38 @@ fn a_frame_without_a_declared_size_is_expanded_as_it_comes() {
 }
 
 #[test]
+fn a_frame_asks_for_no_larger_window_than_is_ours() {
+    let frame = |window_log| {
+        let mut encoder = zstd::stream::Encoder::new(Vec::new(), 3).unwrap();
+        encoder.window_log(window_log).unwrap();
+        std::io::Write::write_all(&mut encoder, &json(3 << 20)).unwrap();
+        encoder.finish().unwrap()
+    };
+    assert_eq!(expand(frame(MAX_WINDOW_LOG)).unwrap(), json(3 << 20));
+    assert_eq!(expand(frame(MAX_WINDOW_LOG + 1)), Err(OpenError));
+}
+
+#[test]
+fn what_we_pack_asks_for_no_larger_window_than_is_ours() {
+    // At the edges of what one window holds, and text that compresses ill.
+    let hard: Vec<u8> = noise(MAX_PLAINTEXT)
+        .iter()
+        .map(|byte| b'a' + byte % 16)
+        .collect();
+    for len in [
+        1 << 20,
+        (1 << 21) - 1,
+        1 << 21,
+        (1 << 21) + 1,
+        MAX_PLAINTEXT,
+    ] {
+        let (form, packed) = pack(&hard[..len]);
+        assert_eq!(form, Form::Zstd);
+        assert_eq!(expand(packed).unwrap(), hard[..len]);
+    }
+}
+
+#[test]
 fn a_frame_must_be_whole_and_alone() {
     let (_, whole) = pack(&json(10_000));
     for len in 0..whole.len() {
