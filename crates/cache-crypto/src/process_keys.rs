@@ -12,7 +12,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use cache_core::{OpenError, Purpose, SealError};
 use ring::aead::LessSafeKey;
@@ -90,7 +90,7 @@ impl SealingKey {
 pub(crate) struct OpeningKeys {
     /// All of them are derived from this one.
     source: DerivedKey,
-    kept: RwLock<HashMap<Salt, LessSafeKey>>,
+    kept: RwLock<HashMap<Salt, Arc<LessSafeKey>>>,
 }
 
 impl OpeningKeys {
@@ -117,8 +117,10 @@ impl OpeningKeys {
             let bound = header.associated_data(purpose);
             envelope::open(key, header.nonce(), bound, ciphertext).map_err(|_| OpenError)
         };
-        if let Some(opened) = self.with_kept(&header.salt, open) {
-            return opened;
+        // The table is not locked while something is opened: 8 MiB would keep everybody out for
+        // milliseconds who has met a new process.
+        if let Some(key) = self.kept(&header.salt) {
+            return open(&key);
         }
         let key = derive::expand_aead(&self.source, &header.salt);
         let opened = open(&key)?;
@@ -127,10 +129,9 @@ impl OpeningKeys {
         Ok(opened)
     }
 
-    /// What comes of `work` with a kept key. A process that is new to us waits for it to end.
-    fn with_kept<T>(&self, salt: &Salt, work: impl FnOnce(&LessSafeKey) -> T) -> Option<T> {
+    fn kept(&self, salt: &Salt) -> Option<Arc<LessSafeKey>> {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        kept.get(salt).map(work)
+        kept.get(salt).map(Arc::clone)
     }
 
     /// At the bound all are forgotten. To derive one again takes about a microsecond, so a fleet
@@ -140,7 +141,7 @@ impl OpeningKeys {
         if kept.len() >= MAX_KEPT {
             kept.clear();
         }
-        kept.insert(salt, key);
+        kept.insert(salt, Arc::new(key));
     }
 }
 
