@@ -11,9 +11,16 @@
 //! | 16 | tag |
 //!
 //! The first five are the header. Like the purpose, it is associated data: nothing in it can be
-//! altered, not even the version or the fingerprint, which no key depends on. (A fingerprint that
-//! is merely compared would let one forgery be tried against many keys at once, see [Len, Grubbs,
-//! Ristenpart 2022].)
+//! altered, not even the version or the form, which no key depends on.
+//!
+//! AES-GCM does not commit to its key: who knows several keys can make one ciphertext that opens
+//! under each of them, and whether it opens then tells something about a secret that was thought up
+//! ([Len, Grubbs, Ristenpart 2022]). Associated data is no help against that, because who makes
+//! the ciphertext chooses it, too. What helps is that an envelope is tried under one key alone, the
+//! one that its fingerprint and its salt select: to be tried under the keys of many guesses, these
+//! would have to share 48 bits of fingerprint, and who has found those needs no oracle to check
+//! them against an envelope that he has seen. Members, who know the key, could make two plaintexts
+//! of one name; they can as well say two things.
 //!
 //! The header has 32 bytes because AES-GCM is faster where its buffer is aligned as the allocator
 //! aligns it: with 29, sealing 1 MiB took a fifth longer.

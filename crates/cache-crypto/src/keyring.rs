@@ -21,8 +21,9 @@ mod tests;
 /// because a copy would use the same nonces again: share it in an [`Arc`](std::sync::Arc). Two
 /// that are made from one secret are as good as two processes.
 ///
-/// The keys are wiped from memory when it is dropped, except the expanded AES keys inside *ring*,
-/// which offers no way to. No key can be compared, so no comparison can take a time that tells
+/// The keys that it holds as bytes are wiped from memory when it is dropped. Not wiped are the
+/// expanded AES keys and what is left of deriving them, both inside *ring*, which offers no way to,
+/// and what a move left behind on a stack. No key can be compared, so no comparison can take a time that tells
 /// something; tags are compared by *ring*, in constant time. `Debug` and `Display` show
 /// [`Fingerprint`]s.
 pub struct Keyring {
@@ -79,7 +80,9 @@ impl Keyring {
     }
 
     /// The key under which anything else is digested that has to be compared where it must not be
-    /// read: the names of what a store holds, for one.
+    /// read. It is for names that a thief of a disk sees: under it a guess at a question could not
+    /// be checked against a row. Nothing in this workspace uses it yet; the store on disk files its
+    /// rows under digests without a key.
     pub const fn digests(&self) -> &DerivedKey {
         &self.current.digests
     }
@@ -91,8 +94,10 @@ impl Keyring {
 
     /// The keys of the secret of ours that has this name.
     ///
-    /// Whoever made two secrets of one name has tried 2⁴⁷ of them, and wins a fleet that does not
-    /// open what is sealed under the previous one.
+    /// Two secrets that somebody draws have the same one by accident once in 2⁴⁸ times. Who draws
+    /// very many finds two that share one after about 2²⁴ (the birthday bound), and for a given
+    /// secret a second one after 2⁴⁸; what he wins is that a fleet which is given both does not
+    /// open what is sealed under the previous one. A name opens nothing: keys have 256 bits.
     fn named(&self, fingerprint: Fingerprint) -> Option<&Keys> {
         let mut all = iter::once(&self.current).chain(&self.previous);
         all.find(|keys| keys.fingerprint == fingerprint)

@@ -30,8 +30,9 @@ const MAX_KEPT: usize = 1024;
 ///
 /// A process that seals a thousand frames a second gets here after 34 years, so the bound is not
 /// felt; but it keeps the counter from ever coming round. With frames of 8 KiB it stands for 2⁴⁹
-/// blocks, of which an attacker who could see all of them would learn something with a probability
-/// of about 2⁻³⁰ (NIST SP 800-38D, appendix B and section 8.3).
+/// blocks, which an attacker who saw all of them could tell from noise with a probability of about
+/// 2⁻³¹ (half the square of their number, over 2¹²⁸). Were all frames as long as a frame may be,
+/// that would be 2⁵⁹ blocks, 8 EiB, and a probability of 2⁻¹¹: no process lives to send so much.
 const MAX_SEALS: u64 = 1 << 40;
 
 /// The key under which this process seals, and nobody else.

@@ -8,7 +8,14 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 ///
 /// It is the prologue of Noise's handshake, which both sides mix into the transcript and neither
 /// sends: with another key the first encrypted message does not open, and there is no connection
-/// (Noise Protocol Framework, section 6). Derive it from the fleet's secret, for this use alone.
+/// ([Noise Protocol Framework, revision 34], section 6). Derive it from the fleet's secret, for this
+/// use alone.
+///
+/// A prologue goes into the hash that authenticates, and not into the keys that encrypt (sections
+/// 5.2 and 6). So who dials without it cannot go on after message 2 of XX, but can decrypt what that
+/// message says: the static key and the peer id of the side that was dialled.
+///
+/// [Noise Protocol Framework, revision 34]: https://noiseprotocol.org/noise.html
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Membership([u8; 32]);
 
