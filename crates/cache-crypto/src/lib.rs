@@ -73,12 +73,14 @@ mod compress;
 mod derive;
 mod envelope;
 mod keyring;
+mod private_file;
 mod process_keys;
 mod sealed;
 mod secret;
 
 pub use derive::DerivedKey;
 pub use keyring::Keyring;
+pub use private_file::{PrivateFileError, read_private};
 pub use sealed::{Sealed, Unopened};
 pub use secret::{Fingerprint, NoRandomness, Secret, SecretError, SecretFileError, SecretKind};
 

@@ -49,7 +49,8 @@ impl Secret {
     ///
     /// Random forms (a [generated](Self::generate) secret, 64 hexadecimal digits, GitHub's tokens)
     /// are used as they are. Everything else counts as a passphrase and is stretched, which takes
-    /// a good part of a second of computing: do it at the start, not on a busy runtime.
+    /// a good part of a second of computing: do it at the start, not on a busy runtime. Texts are
+    /// the same secret where their bytes are: an `ä` that is written as `a` with two dots is another.
     pub fn parse(text: &str) -> Result<Self, SecretError> {
         let text = text.trim();
         if text.is_empty() {
@@ -77,9 +78,8 @@ impl Secret {
         })
     }
 
-    /// Reads a secret from a file that nobody but its owner has access to.
-    ///
-    /// On Unix the file's mode is checked, as ssh does for its keys; elsewhere it is not.
+    /// Reads a secret from a file that nobody but its owner has access to: see
+    /// [`read_private`](crate::read_private).
     pub fn read(path: impl AsRef<Path>) -> Result<Self, SecretFileError> {
         file::read(path.as_ref())
     }

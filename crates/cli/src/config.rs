@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use cache_crypto::{Secret, SecretKind};
+use cache_crypto::{Secret, SecretKind, read_private};
 use cache_net::{Multiaddr, Protocol};
 use etcetera::BaseStrategy;
 use gh_client::{BaseUrl, Token};
@@ -96,8 +96,6 @@ pub(crate) enum ConfigError {
     NotUtf8(String),
     #[error("--config {}: {why}", path.display())]
     File { path: PathBuf, why: String },
-    #[error("--token-file {}: {why}", path.display())]
-    TokenFile { path: PathBuf, why: String },
     #[error("{origin}: {why}")]
     Secret { origin: String, why: String },
     #[error(
@@ -250,12 +248,12 @@ fn data_dir(settings: &Settings) -> Result<PathBuf, ConfigError> {
 
 fn token(settings: &Settings, env: &Env) -> Result<Option<Token>, ConfigError> {
     if let Some(path) = &settings.token_file {
-        let refused = |why: String| ConfigError::TokenFile {
-            path: path.clone(),
-            why,
-        };
-        let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
-        let token = Token::new(&text).map_err(|error| refused(error.to_string()))?;
+        let refused = |why: &dyn fmt::Display| ConfigError::unusable("--token-file", why);
+        let text = read_private(path).map_err(|error| refused(&Chain(&error)))?;
+        let token = Token::new(&text).map_err(|error| {
+            let why = format!("what is in {} is of no use: {error}", path.display());
+            refused(&why)
+        })?;
         return Ok(Some(token));
     }
     let Some((variable, text)) = env.token()? else {

@@ -26,6 +26,11 @@ pub enum SecretKind {
 }
 
 impl SecretKind {
+    /// Whether `text` starts as tokens and generated secrets do, complete or not.
+    pub(crate) fn has_known_prefix(text: &str) -> bool {
+        text.starts_with(FLEET_PREFIX) || TOKENS.iter().any(|(prefix, _)| text.starts_with(prefix))
+    }
+
     /// What `text`, without white space around it, looks like.
     pub(super) fn of(text: &str) -> Self {
         if is_hex(text, 64)

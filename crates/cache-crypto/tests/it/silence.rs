@@ -149,6 +149,9 @@ fn spoil(seen: &Seen, text: &str) {
         seen.error(&Secret::read(file.path()).unwrap_err());
     }
     seen.error(&Secret::read("/nowhere/secret").unwrap_err());
+    seen.error(&Secret::read(std::env::temp_dir()).unwrap_err());
+    // Given in the place of a file's name.
+    seen.error(&Secret::read(text).unwrap_err());
 }
 
 #[test]

@@ -252,6 +252,82 @@ async fn a_token_that_is_none_is_refused_without_its_value() {
     );
 }
 
+/// A file for its owner alone, as tempfile makes them.
+fn file(content: &str) -> (tempfile::NamedTempFile, Settings) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, content).unwrap();
+    let settings = Settings {
+        token_file: Some(file.path().to_owned()),
+        inject_token: Some(true),
+        ..alone()
+    };
+    (file, settings)
+}
+
+#[tokio::test]
+async fn a_token_comes_from_a_file_before_the_environment() {
+    let (_file, settings) = file("ghp_in_the_file\n");
+    let env = Env::from([("GH_TOKEN", "ghp_in_the_environment")]);
+    let config = resolve(settings, &env).await.unwrap();
+    assert_eq!(config.injected_token.unwrap().expose(), "ghp_in_the_file");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_tokens_file_is_guarded_as_a_secrets_file_is() {
+    let (kept, settings) = file("ghp_hunter2");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o640);
+    std::fs::set_permissions(&kept, open).unwrap();
+    let said = |settings| async {
+        let error = resolve(settings, &Env::default()).await.unwrap_err();
+        let said = format!("{error} {error:?}");
+        assert!(said.starts_with("--token-file"), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+        said
+    };
+    assert!(said(settings).await.contains("chmod 600"));
+
+    let (_kept, settings) = file("hunter2 words");
+    assert!(said(settings).await.contains("one word"));
+    let (_kept, settings) = file(&"hunter2".repeat(1000));
+    assert!(said(settings).await.contains("more than 4096 bytes"));
+    let directory = Settings {
+        token_file: Some(std::env::temp_dir()),
+        ..alone()
+    };
+    assert!(said(directory).await.contains("is not a file"));
+}
+
+#[tokio::test]
+async fn a_token_or_a_secret_in_the_place_of_a_files_name_is_not_shown() {
+    let token = "ghp_q9Xk2LmZ7tRw4VbN8sYd1PfG6hJc3A5eUo0i";
+    let (secret, _) = file(SECRET);
+    for pasted in [token, SECRET, "correct horse battery staple"] {
+        let path = Some(PathBuf::from(pasted));
+        let misplaced = [
+            Settings {
+                token_file: path.clone(),
+                ..alone()
+            },
+            Settings {
+                secret_file: path.clone(),
+                ..Settings::default()
+            },
+            Settings {
+                secret_file: Some(secret.path().to_owned()),
+                previous_secret_file: path,
+                ..Settings::default()
+            },
+        ];
+        for settings in misplaced {
+            let error = resolve(settings, &Env::default()).await.unwrap_err();
+            let said = format!("{error} {error:?}");
+            assert!(said.contains("-file: there is no such file"), "{said}");
+            assert!(!said.contains(&pasted[8..12]), "{said}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn injecting_needs_a_token() {
     let settings = Settings {
