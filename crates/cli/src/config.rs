@@ -10,8 +10,10 @@ use cache_crypto::{Secret, SecretKind, read_private};
 use cache_net::{Multiaddr, Protocol};
 use etcetera::BaseStrategy;
 use gh_client::{BaseUrl, Token};
+use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 use tokio::time;
+use zeroize::Zeroizing;
 
 use crate::env::Env;
 use crate::settings::{PREVIOUS_SECRET, SHARED_SECRET, Settings};
@@ -209,7 +211,7 @@ fn unix_socket(settings: &Settings, env: &Env) -> Result<UnixSocket, ConfigError
     }
     if let Some(runtime_dir) = env.get("XDG_RUNTIME_DIR")? {
         return Ok(UnixSocket {
-            path: Path::new(&runtime_dir).join("ghmesh.sock"),
+            path: Path::new(runtime_dir.as_str()).join("ghmesh.sock"),
             required: false,
         });
     }
@@ -338,7 +340,7 @@ async fn secret(
     let Some(token) = gh_auth_token().await else {
         return Ok(None);
     };
-    token_as_secret(&token).map(Some)
+    token_as_secret(token.expose()).map(Some)
 }
 
 fn previous_secret(settings: &Settings, env: &Env) -> Result<Option<Secret>, ConfigError> {
@@ -379,18 +381,29 @@ fn token_as_secret(token: &str) -> Result<Secret, ConfigError> {
     })
 }
 
-/// The token that `gh` is logged in with. Not having `gh`, or not being logged in, is no error.
-async fn gh_auth_token() -> Option<String> {
-    let gh = Command::new("gh")
+/// The token that `gh` is logged in with. Not having `gh`, or not being logged in, is no error, and
+/// neither is a `gh` that prints something longer than any token.
+async fn gh_auth_token() -> Option<Token> {
+    let mut gh = Command::new("gh")
         .args(["auth", "token"])
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true)
-        .output();
-    let output = time::timeout(GH_TIMEOUT, gh).await.ok()?.ok()?;
-    let token = String::from_utf8(output.stdout).ok()?;
-    let token = token.trim();
-    (output.status.success() && !token.is_empty()).then(|| token.to_owned())
+        .spawn()
+        .ok()?;
+    let limit = Secret::MAX_BYTES + 1;
+    let mut stdout = gh.stdout.take()?.take(limit as u64);
+    // The room is taken at once: a buffer that moves leaves what it held behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(2 * limit));
+    let printed = async {
+        stdout.read_to_end(&mut text).await.ok()?;
+        gh.wait().await.ok()?.success().then_some(())
+    };
+    time::timeout(GH_TIMEOUT, printed).await.ok()??;
+    let is_whole = text.len() < limit;
+    let text = str::from_utf8(&text).ok().filter(|_| is_whole)?;
+    Token::new(text).ok()
 }
 
 #[cfg(test)]

@@ -1,38 +1,45 @@
 //! The environment, read in this file alone.
 
+#[cfg(test)]
 use std::collections::HashMap;
+use std::env;
 use std::ffi::OsString;
+
+use zeroize::Zeroizing;
 
 use crate::config::ConfigError;
 
 /// The variables of the environment. An empty one counts as absent, because that is what a
 /// workflow makes of an input that nobody has given.
-#[derive(Clone, Default)]
-pub(crate) struct Env {
-    variables: HashMap<OsString, OsString>,
+///
+/// Nothing of it is kept here: there are secrets in it. What the operating system holds of it stays
+/// as it is for as long as the process runs.
+#[derive(Clone)]
+pub(crate) enum Env {
+    /// That of this process.
+    Process,
+    /// What a test makes up.
+    #[cfg(test)]
+    Made(HashMap<OsString, OsString>),
 }
 
 impl Env {
-    /// The environment of this process.
-    pub(crate) fn of_process() -> Self {
-        Self {
-            variables: std::env::vars_os().collect(),
-        }
-    }
-
-    /// What a variable says.
-    pub(crate) fn get(&self, name: &str) -> Result<Option<String>, ConfigError> {
-        match self.variables.get(&OsString::from(name)) {
-            Some(value) if !value.is_empty() => match value.to_str() {
-                Some(text) => Ok(Some(text.to_owned())),
-                None => Err(ConfigError::NotUtf8(name.to_owned())),
-            },
-            _ => Ok(None),
+    /// What a variable says. It may be secret, and is wiped from memory when it is dropped.
+    pub(crate) fn get(&self, name: &str) -> Result<Option<Zeroizing<String>>, ConfigError> {
+        let value = self.variable(name).filter(|value| !value.is_empty());
+        // Neither of these makes a copy.
+        match value.map(OsString::into_string) {
+            None => Ok(None),
+            Some(Ok(text)) => Ok(Some(Zeroizing::new(text))),
+            Some(Err(value)) => {
+                drop(Zeroizing::new(value.into_encoded_bytes()));
+                Err(ConfigError::NotUtf8(name.to_owned()))
+            }
         }
     }
 
     /// GitHub's token, and the variable that holds it.
-    pub(crate) fn token(&self) -> Result<Option<(&'static str, String)>, ConfigError> {
+    pub(crate) fn token(&self) -> Result<Option<(&'static str, Zeroizing<String>)>, ConfigError> {
         for variable in ["GH_TOKEN", "GITHUB_TOKEN"] {
             if let Some(token) = self.get(variable)? {
                 return Ok(Some((variable, token)));
@@ -50,7 +57,19 @@ impl Env {
     /// [default variables](https://docs.github.com/en/actions/reference/workflows-and-actions/variables#default-environment-variables).
     pub(crate) fn is_actions(&self) -> bool {
         self.get("GITHUB_ACTIONS")
-            .is_ok_and(|value| value.as_deref() == Some("true"))
+            .is_ok_and(|value| value.is_some_and(|value| *value == "true"))
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one file that reads the environment"
+    )]
+    fn variable(&self, name: &str) -> Option<OsString> {
+        match self {
+            Self::Process => env::var_os(name),
+            #[cfg(test)]
+            Self::Made(variables) => variables.get(&OsString::from(name)).cloned(),
+        }
     }
 }
 
@@ -58,10 +77,20 @@ impl Env {
 impl<const N: usize> From<[(&str, &str); N]> for Env {
     fn from(variables: [(&str, &str); N]) -> Self {
         let variables = variables.into_iter();
-        Self {
-            variables: variables
+        Self::Made(
+            variables
                 .map(|(name, value)| (name.into(), value.into()))
                 .collect(),
-        }
+        )
     }
 }
+
+#[cfg(test)]
+impl Default for Env {
+    fn default() -> Self {
+        Self::from([])
+    }
+}
+
+#[cfg(test)]
+mod tests;

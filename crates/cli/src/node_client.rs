@@ -30,13 +30,9 @@ pub(crate) struct NodeClient {
 impl NodeClient {
     /// The node that the flag names, else the environment, else the one at the default port.
     pub(crate) fn resolve(flag: Option<&str>, env: &Env) -> anyhow::Result<Self> {
-        let url = match flag {
-            Some(url) => url.to_owned(),
-            None => env
-                .get("GHMESH_NODE")?
-                .unwrap_or_else(|| DEFAULT_NODE.to_owned()),
-        };
-        Self::new(&url)
+        let variable = env.get("GHMESH_NODE")?;
+        let set = variable.as_ref().map(|url| url.as_str());
+        Self::new(flag.or(set).unwrap_or(DEFAULT_NODE))
     }
 
     /// The node at this URL, which may lack its scheme.

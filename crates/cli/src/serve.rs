@@ -39,7 +39,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Runs a node until it is told to end.
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
-    let env = Env::of_process();
+    let env = Env::Process;
     let settings = settings.complete(&env)?;
     log::start(&settings, &env)?;
     let config = Config::resolve(settings, &env).await?;
@@ -54,6 +54,8 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     out::line(Ready::of(&node, address, unix.as_ref()))?;
 
     let server = Server::new(&node, &config);
+    // The secrets are in it, and nobody needs them any more.
+    drop(config);
     tokio::select! {
         () = server.accept_tcp(&tcp, address) => {}
         () = server.accept_unix(unix.as_ref()) => {}

@@ -180,7 +180,7 @@ impl Settings {
                 let port: u16 = value
                     .parse()
                     .map_err(|_| ConfigError::value(variable, &value, "it is not a port"))?;
-                value = format!("/ip4/0.0.0.0/tcp/{port}");
+                *value = format!("/ip4/0.0.0.0/tcp/{port}");
             }
             settings = settings.or(Self::from_flag(variable, flag, &value)?);
         }

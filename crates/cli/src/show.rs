@@ -11,7 +11,7 @@ use crate::report::{NodeStats, Peer};
 
 /// Prints a node's counters.
 pub(crate) async fn stats(args: &ShowArgs) -> anyhow::Result<()> {
-    let node = NodeClient::resolve(args.node.as_deref(), &Env::of_process())?;
+    let node = NodeClient::resolve(args.node.as_deref(), &Env::Process)?;
     let stats: NodeStats = node.get("/-/stats").await?;
     if args.json {
         return out::json(&stats);
@@ -26,7 +26,7 @@ pub(crate) async fn stats(args: &ShowArgs) -> anyhow::Result<()> {
 
 /// Prints a node's peers.
 pub(crate) async fn peers(args: &ShowArgs) -> anyhow::Result<()> {
-    let node = NodeClient::resolve(args.node.as_deref(), &Env::of_process())?;
+    let node = NodeClient::resolve(args.node.as_deref(), &Env::Process)?;
     let peers: Vec<Peer> = node.get("/-/peers").await?;
     if args.json {
         return out::json(&peers);
