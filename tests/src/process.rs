@@ -101,6 +101,17 @@ impl Node {
         flags: &[&str],
         env: &[(&str, &str)],
     ) -> Self {
+        Self::start_logging(dir, upstream, flags, env, Stdio::inherit()).await
+    }
+
+    /// Starts a node that writes its log here.
+    pub async fn start_logging(
+        dir: TempDir,
+        upstream: &str,
+        flags: &[&str],
+        env: &[(&str, &str)],
+        log: Stdio,
+    ) -> Self {
         let data_dir = dir.path().to_str().expect("a path in UTF-8");
         let fixed = [
             "serve",
@@ -113,7 +124,7 @@ impl Node {
         ];
         let mut process = ghmesh(&[&fixed, flags].concat())
             .envs(env.iter().copied())
-            .stderr(Stdio::inherit())
+            .stderr(log)
             .spawn()
             .expect("it starts");
         let mut stdout = BufReader::new(process.stdout.take().expect("stdout is piped"));

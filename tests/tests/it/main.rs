@@ -11,6 +11,7 @@ mod gh;
 mod library;
 mod proxy;
 mod rotation;
+mod silence;
 mod store;
 
 use gh_client::testing::{StandIn, Token};
