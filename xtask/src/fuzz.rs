@@ -15,6 +15,9 @@ const DIR: &str = "fuzz";
 /// to. Nothing that is released is built this way.
 const AS_NIGHTLY: (&str, &str) = ("RUSTC_BOOTSTRAP", "1");
 
+/// Without it, cargo-fuzz gives debug assertions to every crate, and fuzz/Cargo.toml has no say.
+const AS_THE_PROFILE_SAYS: &str = "--release";
+
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The targets to run; all of them where none is named.
@@ -89,6 +92,7 @@ impl Args {
     fn to_run(&self, target: &str) -> Vec<String> {
         words(&[
             "run",
+            AS_THE_PROFILE_SAYS,
             target,
             &found(target),
             &kept(target),
@@ -99,15 +103,16 @@ impl Args {
     }
 }
 
-/// Adds to the first corpus what the second one has and it lacks.
+/// Adds to the first corpus what the second one has and it lacks, in as few inputs as will do.
 fn to_merge(target: &str) -> Vec<String> {
     words(&[
         "run",
+        AS_THE_PROFILE_SAYS,
         target,
         &kept(target),
         &found(target),
         "--",
-        "-merge=1",
+        "-set_cover_merge=1",
     ])
 }
 
