@@ -15,9 +15,9 @@ use crate::builder::Builder;
 use crate::catch_up::{self, Answers};
 use crate::entry::Entry;
 use crate::events::Events;
-use crate::fetch::{Answer, BoxError, FetchError, Fetched};
+use crate::fetch::{Answer, BoxError, FetchError, Fetched, Source};
 use crate::freshness::{Freshness, Lifetime};
-use crate::key::{Key, Resource};
+use crate::key::{Family, Key, Resource, Scope};
 use crate::lookup::{Fetch, Lookups};
 use crate::node;
 use crate::path::Path;
@@ -123,6 +123,42 @@ impl Cache {
     /// It waits for nothing but the disk, where the cache has one.
     pub async fn get(&self, key: &Key) -> Option<Entry> {
         self.inner.lookups.get(key).await
+    }
+
+    /// The entry under `key`, unless it is dead or void, however stale. Counts as nothing: who
+    /// serves it says so with [`count`](Self::count).
+    pub async fn peek(&self, key: &Key) -> Option<Entry> {
+        let replica = &self.inner.replica;
+        replica.load(*key, replica.now()).await
+    }
+
+    /// The entries of a family in whatever scope, the newest first; a few of many. Counts as
+    /// nothing.
+    ///
+    /// Who may see one, the caller has to find out.
+    pub async fn family(&self, family: &Family) -> Vec<(Scope, Entry)> {
+        let replica = &self.inner.replica;
+        replica.family(*family, replica.now()).await
+    }
+
+    /// Counts a lookup that the caller has answered from what it has [peeked](Self::peek) at.
+    pub fn count(&self, source: Source) {
+        self.inner.replica.counters.count(source);
+    }
+
+    /// Whether an entry is owed to this node's own fetch, or to a peer's.
+    pub fn source_of(&self, entry: &Entry) -> Source {
+        self.inner.replica.source_of(entry)
+    }
+
+    /// Whether what was so of `resource` at `moment` has been invalidated since.
+    pub fn is_void_since(&self, resource: &Resource, moment: MeshTime) -> bool {
+        self.inner.replica.is_void_as_of(resource, moment)
+    }
+
+    /// The present moment, by the clock that entries are stamped with.
+    pub fn now(&self) -> MeshTime {
+        self.inner.replica.now()
     }
 
     /// The entry of `resource` if it is as fresh as asked for; else what `fetch` brings.

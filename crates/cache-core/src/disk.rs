@@ -64,7 +64,7 @@ use store::{Found, Store};
 use writer::{Limits, Writer, set_aside};
 
 use crate::entry::Entry;
-use crate::key::Key;
+use crate::key::{Family, Key};
 use crate::sealer::Sealer;
 use crate::stats::DiskStats;
 use crate::tier::{Recalled, Tier};
@@ -303,6 +303,19 @@ impl Tier for Disk {
                 None
             }
         }
+    }
+
+    fn keys_of(&self, family: &Family, max: usize) -> Vec<Key> {
+        let mut keys = self.queue.with(|pending| pending.keys_of(family, max));
+        match self.shelf.with(|store| store.keys_of(family, max)) {
+            Some(Ok(kept)) => keys.extend(kept),
+            Some(Err(fault)) => self.queue.report(fault),
+            None => {}
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        keys.truncate(max);
+        keys
     }
 
     fn keep(&self, key: Key, entry: Entry, now: MeshTime) {

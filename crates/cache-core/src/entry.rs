@@ -46,7 +46,7 @@ struct Parts {
 impl Entry {
     /// What an entry occupies in memory beside its value, in bytes: itself, its key, and the
     /// book-keeping of the table that holds it.
-    const OVERHEAD: usize = 328;
+    const OVERHEAD: usize = 408;
 
     /// A value of `path` that upstream produced at `stored_at`, fetched by `origin`.
     pub fn new(

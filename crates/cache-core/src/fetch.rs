@@ -20,6 +20,9 @@ pub enum Fetched {
     Revalidated(Bytes, Lifetime),
     /// An answer that must not be kept. All who wait for this fetch get it, and nobody later.
     Passing(Bytes),
+    /// An entry that is filed elsewhere, under another scope say, and how it came to be the answer.
+    /// All who wait for this fetch get it; nothing is kept.
+    Elsewhere(Entry, Source),
     /// Something that only the fetch's own caller can have, who has it already: a stream, say.
     /// Each of the others fetches for itself.
     Private,
@@ -85,6 +88,12 @@ impl FetchError {
     /// Another member's fetch has failed, for which this one has waited.
     pub(crate) fn of_a_peer(why: String) -> Self {
         Self(Arc::new(OfAPeer(why)))
+    }
+
+    /// Whether it was another member's fetch. One of this node's own may fare better, and can say
+    /// more of why it does not.
+    pub fn is_of_a_peer(&self) -> bool {
+        self.0.is::<OfAPeer>()
     }
 
     /// The error of the fetch, if it is an `E`.

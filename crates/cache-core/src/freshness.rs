@@ -56,6 +56,7 @@ pub enum State {
 pub struct Freshness {
     max_age: Option<Duration>,
     while_revalidating: Duration,
+    alone: bool,
 }
 
 impl Freshness {
@@ -63,10 +64,21 @@ impl Freshness {
     pub const AS_STORED: Self = Self {
         max_age: None,
         while_revalidating: Duration::ZERO,
+        alone: false,
     };
 
     /// Ask upstream first, whatever is stored.
     pub const REVALIDATE: Self = Self::at_most(Duration::ZERO);
+
+    /// Ask upstream by the caller's own fetch, whatever is stored and whoever else is fetching: for
+    /// one who has yet to prove the right to see what others have been shown.
+    ///
+    /// Where that fetch fails, the stale entry is served as to everybody else; a fetch that must not
+    /// let that happen answers [`Private`](crate::Fetched::Private)ly.
+    pub const ALONE: Self = Self {
+        alone: true,
+        ..Self::REVALIDATE
+    };
 
     /// Younger than `max_age`, in place of the entry's own ttl.
     pub const fn at_most(max_age: Duration) -> Self {
@@ -87,6 +99,11 @@ impl Freshness {
         }
     }
 
+    /// Whether nobody else's fetch will do.
+    pub(crate) const fn is_alone(self) -> bool {
+        self.alone
+    }
+
     /// The state of an entry of this lifetime and age. An entry whose age equals its ttl is stale.
     pub fn state(self, lifetime: Lifetime, age: Duration) -> State {
         if age >= lifetime.total() {
@@ -99,7 +116,7 @@ impl Freshness {
     }
 
     /// Whether a [stale](State::Stale) entry of this age may be served while it is revalidated.
-    pub(crate) fn tolerates(self, lifetime: Lifetime, age: Duration) -> bool {
+    pub fn tolerates(self, lifetime: Lifetime, age: Duration) -> bool {
         age < self
             .fresh_for(lifetime)
             .saturating_add(self.while_revalidating)

@@ -45,6 +45,7 @@ mod digest;
 pub mod disk;
 pub mod entry;
 pub mod events;
+mod families;
 pub mod fetch;
 mod flight;
 pub mod freshness;

@@ -100,6 +100,11 @@ impl Lookups {
         fetch: impl FnOnce() -> Fetch,
     ) -> Result<Answer, FetchError> {
         let key = resource.key;
+        if freshness.is_alone() {
+            return self
+                .lead(Lead::apart(key), resource, freshness, fetch())
+                .await;
+        }
         match self.held(&key, freshness, self.replica.now()) {
             Held::Fresh(entry, source, age) => return Ok(self.hit(entry, source, age)),
             Held::Tolerable(entry, age) => {

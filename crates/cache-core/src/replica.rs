@@ -1,5 +1,6 @@
 //! This member's copy of what the fleet knows: the store, and the rules for what gets into it.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::events::{Announcer, Event};
 use crate::fetch::Source;
 use crate::freshness::{Freshness, Lifetime, State};
 use crate::index::Index;
-use crate::key::{Key, Resource};
+use crate::key::{Family, Key, Resource, Scope};
 use crate::lease::Leases;
 use crate::merge::Version;
 use crate::outbox::{News, Outbox};
@@ -34,6 +35,9 @@ const MAX_TOMBSTONES: usize = 16 * 1024;
 
 /// The part of the memory, one in so many, that is given to the index of what was evicted.
 const INDEX_SHARE: u64 = 32;
+
+/// Entries of one family that are looked at, of however many there are.
+const MAX_SIBLINGS: usize = 16;
 
 /// A correction of the clock that somebody may want to know of, in milliseconds.
 const WORTH_TELLING: u64 = 1000;
@@ -180,6 +184,27 @@ impl Replica {
         // Something newer may have come in meanwhile; or the memory may have no room for it.
         let held = self.get(&key, now);
         held.or_else(|| Some(entry).filter(|entry| !self.is_void(&key, entry)))
+    }
+
+    /// What is held of a family, in whatever scope, the newest first: what is in memory, else what
+    /// is on disk. Waits for the disk.
+    pub(crate) async fn family(&self, family: Family, now: MeshTime) -> Vec<(Scope, Entry)> {
+        let mut scopes = self.store.scopes(&family);
+        if scopes.is_empty()
+            && let Some(tier) = self.tier.clone()
+        {
+            let keys = task::spawn_blocking(move || tier.keys_of(&family, MAX_SIBLINGS)).await;
+            let keys = keys.unwrap_or_default();
+            scopes = keys.into_iter().map(|key| key.scope).collect();
+        }
+        let mut held = Vec::new();
+        // Those that came last are most likely right.
+        for scope in scopes.into_iter().rev().take(MAX_SIBLINGS) {
+            let entry = self.load(Key::new(family, scope), now).await;
+            held.extend(entry.map(|entry| (scope, entry)));
+        }
+        held.sort_by_key(|(_, entry)| Reverse(entry.stored_at()));
+        held
     }
 
     /// An entry with where it comes from, if it is fresh enough; else the entry again.

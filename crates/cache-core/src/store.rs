@@ -11,7 +11,8 @@ use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Lifecycle, Options, OptionsBuilder, Weighter};
 
 use crate::entry::Entry;
-use crate::key::Key;
+use crate::families::Families;
+use crate::key::{Family, Key, Scope};
 use crate::merge;
 use crate::transport::MAX_FRAME;
 
@@ -22,6 +23,7 @@ use crate::transport::MAX_FRAME;
 /// S3-FIFO). Time is the caller's: the table itself never expires anything.
 pub(crate) struct Store {
     entries: Cache<Box<Key>, Entry, Weight, DefaultHashBuilder, Collect>,
+    families: Families,
     /// What the entries weigh; the table's own figure counts shares.
     bytes: AtomicU64,
     lanes: [Mutex<()>; LANES],
@@ -56,6 +58,7 @@ impl Store {
                 DefaultHashBuilder::default(),
                 Collect,
             ),
+            families: Families::default(),
             bytes: AtomicU64::new(0),
             lanes: [const { Mutex::new(()) }; LANES],
         }
@@ -64,6 +67,11 @@ impl Store {
     /// What is held under `key`.
     pub(crate) fn get(&self, key: &Key) -> Option<Entry> {
         self.entries.get(key)
+    }
+
+    /// The scopes in which there are entries of a family.
+    pub(crate) fn scopes(&self, family: &Family) -> Vec<Scope> {
+        self.families.scopes(family)
     }
 
     /// Whether there is an entry under `key`. This is not a use of it.
@@ -88,6 +96,10 @@ impl Store {
         }
         // What has been replaced is not evicted.
         gone.retain(|(of, gone)| *of != key || gone == entry);
+        self.families.add(key);
+        for (of, _) in &gone {
+            self.families.remove(of);
+        }
         Merged::Accepted { evicted: gone }
     }
 
@@ -98,6 +110,7 @@ impl Store {
         let dropped = self.entries.remove_if(key, is_void);
         if let Some((_, entry)) = &dropped {
             self.bytes.fetch_sub(entry.weight() as u64, Relaxed);
+            self.families.remove(key);
         }
         dropped.is_some()
     }

@@ -2,7 +2,7 @@
 //! process.
 
 use crate::entry::Entry;
-use crate::key::Key;
+use crate::key::{Family, Key};
 use crate::stats::DiskStats;
 use crate::time::MeshTime;
 use crate::tombstone::Tombstone;
@@ -14,6 +14,9 @@ use crate::tombstone::Tombstone;
 pub(crate) trait Tier: Send + Sync + 'static {
     /// What is kept under `key`, if it is not dead at `now`. May block, for as long as a disk takes.
     fn load(&self, key: &Key, now: MeshTime) -> Option<Entry>;
+
+    /// The keys of a family under which something is kept, at most `max`. May block.
+    fn keys_of(&self, family: &Family, max: usize) -> Vec<Key>;
 
     /// Keeps the greater of `entry` and what is kept under `key`, soon. What is kept there from
     /// further ahead of `now` than stamps may lie counts for nothing. Does not block.

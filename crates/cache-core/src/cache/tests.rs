@@ -7,7 +7,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::*;
 use crate::testing::ManualClock;
-use crate::{Clock, Event, MeshTime, Source};
+use crate::{Clock, Event, MeshTime, Scope, Source};
 
 const LIFETIME: Lifetime =
     Lifetime::fresh_for(Duration::from_secs(60)).and_stale_for(Duration::from_secs(60));
@@ -502,4 +502,76 @@ async fn upstreams_clock_corrects_the_stamps_of_a_runner_whose_own_is_wrong() {
     fixture.cache.observe_upstream_time(truth);
     let entry = fixture.cache.put(key(), "1".into(), LIFETIME);
     assert_eq!(entry.stored_at().since(behind), hour);
+}
+
+fn scoped(scope: u8) -> Key {
+    Key::new(key().family, Scope::from_digest([scope; 16]))
+}
+
+#[tokio::test]
+async fn a_peek_sees_what_is_stale_and_counts_as_nothing() {
+    let fixture = Fixture::new();
+    let cache = &fixture.cache;
+    cache.put(key(), "v".into(), LIFETIME);
+    fixture.clock.advance(Duration::from_secs(61));
+    assert_eq!(cache.peek(&key()).await.unwrap().value(), "v");
+    assert_eq!(cache.stats().requests(), 0);
+    cache.count(Source::Stale);
+    assert_eq!(cache.stats().stale_served, 1);
+    cache.invalidate(key());
+    assert!(cache.peek(&key()).await.is_none());
+}
+
+#[tokio::test]
+async fn a_family_is_found_in_all_its_scopes_the_newest_first() {
+    let fixture = Fixture::new();
+    let cache = &fixture.cache;
+    for scope in [1, 2, 3] {
+        cache.put(scoped(scope), vec![scope].into(), LIFETIME);
+        fixture.clock.advance(Duration::from_secs(1));
+    }
+    cache.put(Key::public(["another"]), "x".into(), LIFETIME);
+    cache.invalidate(scoped(2));
+    let found = cache.family(&key().family).await;
+    let scopes: Vec<Scope> = found.iter().map(|(scope, _)| *scope).collect();
+    assert_eq!(scopes, [scoped(3).scope, scoped(1).scope]);
+    cache.invalidate_all();
+    assert!(cache.family(&key().family).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_entry_from_elsewhere_is_an_answer_and_is_not_kept() {
+    let fixture = Fixture::new();
+    let other = fixture.cache.put(scoped(1), "theirs".into(), LIFETIME);
+    for source in [Source::Revalidated, Source::Stale] {
+        let outcome = Ok(Fetched::Elsewhere(other.clone(), source));
+        let answer = from_entry(fixture.fetch(outcome).await);
+        assert_eq!(answer, ("theirs".into(), source));
+        assert!(fixture.cache.peek(&key()).await.is_none());
+    }
+    let stats = fixture.cache.stats();
+    assert_eq!((stats.revalidated, stats.stale_served), (1, 1));
+}
+
+#[tokio::test]
+async fn who_asks_alone_runs_a_fetch_whatever_is_held_or_under_way() {
+    let fixture = Fixture::new();
+    let cache = &fixture.cache;
+    cache.put(key(), "fresh".into(), LIFETIME);
+    let (release, released) = oneshot::channel::<()>();
+    let slow = cache.get_or_fetch(key(), Freshness::REVALIDATE, |_| async {
+        let _ = released.await;
+        Ok(Fetched::New("slow".into(), LIFETIME))
+    });
+    let alone = async {
+        let answer = cache.get_or_fetch(key(), Freshness::ALONE, |stale| async move {
+            assert!(stale.is_some());
+            Ok(Fetched::New("own".into(), LIFETIME))
+        });
+        let answer = from_entry(answer.await);
+        release.send(()).unwrap();
+        answer
+    };
+    let (_, own) = tokio::join!(slow, alone);
+    assert_eq!(own, ("own".into(), Source::Refetched));
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::collections::hash_map;
 
 use crate::entry::Entry;
-use crate::key::Key;
+use crate::key::{Family, Key};
 use crate::merge::{self, Version};
 use crate::path::Path;
 use crate::time::MeshTime;
@@ -65,6 +65,15 @@ impl Pending {
     /// The entry that waits under `key`, or that the one in the file has been let go of.
     pub(super) fn get(&self, key: &Key) -> Option<&Change> {
         self.changes.get(key)
+    }
+
+    /// The keys of a family under which an entry waits, at most `max`.
+    pub(super) fn keys_of(&self, family: &Family, max: usize) -> Vec<Key> {
+        let waiting = self.changes.iter().filter_map(|(key, change)| {
+            let is_kept = matches!(change, Change::Keep(..));
+            (key.family == *family && is_kept).then_some(*key)
+        });
+        waiting.take(max).collect()
     }
 
     /// Takes in a newer version; tells whether there was room.

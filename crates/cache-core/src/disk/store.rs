@@ -20,7 +20,7 @@ use super::sealed::{
 use super::write::Writing;
 use super::writer::Limits;
 use crate::entry::Entry;
-use crate::key::Key;
+use crate::key::{Family, Key, Scope};
 use crate::merge;
 use crate::sealer::Sealer;
 use crate::tier::Recalled;
@@ -117,6 +117,20 @@ impl Store {
                 }
                 None => Found::Unreadable(place.id),
             })
+        })
+    }
+
+    /// The keys of a family, at most `max`.
+    pub(super) fn keys_of(&self, family: &Family, max: usize) -> Result<Vec<Key>, Fault> {
+        let scope = |byte| Key::new(*family, Scope::from_digest([byte; 16]));
+        let (first, last) = (key_bytes(&scope(0)), key_bytes(&scope(u8::MAX)));
+        guard(|| {
+            let entries = self.db()?.begin_read()?.open_table(ENTRIES)?;
+            let mut keys = Vec::new();
+            for row in entries.range::<&[u8; KEY_LEN]>(&first..=&last)?.take(max) {
+                keys.extend(key_from(row?.0.value()));
+            }
+            Ok(keys)
         })
     }
 

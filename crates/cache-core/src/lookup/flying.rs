@@ -40,7 +40,12 @@ impl Flying {
         };
         let asked_at = self.replica.now();
         let mut leave = Leave::None;
-        for _ in 0..MAX_DISAPPOINTMENTS {
+        // Who has yet to prove a right gets nothing that others fetch.
+        let disappointments = match self.freshness.is_alone() {
+            true => 0,
+            false => MAX_DISAPPOINTMENTS,
+        };
+        for _ in 0..disappointments {
             let have = stale.as_ref().map(Entry::stored_at);
             match self.fleet.acquire(self.resource.key, have).await {
                 Acquired::Alone => break,
@@ -127,6 +132,16 @@ impl Flying {
                     landed(Outcome::Passing(value, Source::Fetched)),
                     Some(settlement),
                 )
+            }
+            Ok(Fetched::Elsewhere(entry, source)) => {
+                self.count(source);
+                let as_of = match source {
+                    Source::Stale => entry.stored_at(),
+                    _ => stamp,
+                };
+                let outcome = Outcome::Entry(entry, source);
+                // It is not here, and so not on its way to others.
+                (Landed { outcome, as_of }, Some(Settlement::Apart))
             }
             Ok(Fetched::Private) => {
                 self.count(Source::Fetched);

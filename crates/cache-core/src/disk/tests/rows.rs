@@ -7,6 +7,7 @@ use redb::{Database, ReadableDatabase, ReadableTable};
 use super::super::layout::{BODIES, CHUNKS};
 use super::{HOUR, NOW, dir, entry, key, living, noise, open, options, tombstone};
 use crate::disk::Disk;
+use crate::key::{Key, Scope};
 use crate::path::Path;
 use crate::tier::Tier;
 use crate::tombstone::Target;
@@ -43,6 +44,25 @@ fn what_is_not_written_yet_is_found_all_the_same() {
     let disk = open(&dir);
     disk.keep(key(1), entry(0, b"value"), NOW);
     assert_eq!(disk.load(&key(1), NOW), Some(entry(0, b"value")));
+}
+
+#[test]
+fn a_family_is_found_in_all_its_scopes_written_or_not() {
+    let dir = dir();
+    let disk = open(&dir);
+    let family = key(1).family;
+    let keys = [0, 7, u8::MAX].map(|scope| Key::new(family, Scope::from_digest([scope; 16])));
+    for (n, key) in keys.into_iter().enumerate() {
+        disk.keep(key, entry(0, b"value"), NOW);
+        if n == 1 {
+            disk.flush();
+        }
+    }
+    disk.keep(key(2), entry(0, b"another"), NOW);
+    assert_eq!(disk.keys_of(&family, 10), keys);
+    disk.flush();
+    assert_eq!(disk.keys_of(&family, 10), keys);
+    assert_eq!(disk.keys_of(&family, 2).len(), 2);
 }
 
 #[test]
