@@ -27,6 +27,14 @@ impl Body {
         Self::full(Bytes::new())
     }
 
+    /// The same body once more, if it is all there.
+    pub(crate) fn try_clone(&self) -> Option<Self> {
+        match &self.0 {
+            Either::Left(full) => Some(Self(Either::Left(full.clone()))),
+            Either::Right(_) => None,
+        }
+    }
+
     /// A body that arrives bit by bit.
     pub fn streaming<B>(body: B) -> Self
     where

@@ -5,35 +5,34 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use cache_core::{Answer, Cache, Freshness, Key, Path, Resource, Scope};
+use cache_core::{Answer, Cache, Freshness, Key, Resource, Scope, Source, State};
 use futures::future::BoxFuture;
-use http::{HeaderMap, Request, Response, StatusCode};
-use tokio::sync::{Semaphore, oneshot};
+use http::header::{self, HeaderValue};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use tokio::sync::oneshot;
 use tower::{Layer, Service, ServiceExt};
 use tower_http::decompression::{Decompression, DecompressionBody};
 
+use crate::base_url::BaseUrl;
 use crate::body::Body;
-use crate::cache_status::CacheStatus;
 use crate::condition::Condition;
-use crate::credential::{Credential, PrincipalKey};
+use crate::credential::Credential;
+use crate::decision::Decision;
+use crate::directives::Wishes;
 use crate::error::UpstreamError;
-use crate::fetch::{Ask, Keeping, Unavailable};
-use crate::policy::{Plan, Question};
-use crate::rate_limit::RateLimits;
+use crate::etag;
+use crate::fetch::{Ask, Desk, Unavailable};
+use crate::question::{Plan, Question, filed_at};
+use crate::scope::Standing;
 use crate::stats::Counters;
 use crate::stored::Stored;
-use crate::upstream::BaseUrl;
 
 /// Answers what may be cached from a [`Cache`], and passes everything else on untouched.
 #[derive(Clone)]
 pub(crate) struct CacheFirstLayer {
     pub(crate) cache: Cache,
     pub(crate) base: Arc<BaseUrl>,
-    pub(crate) key: PrincipalKey,
-    pub(crate) keeping: Keeping,
-    /// Room for answers that are being read into memory.
-    pub(crate) room: Arc<Semaphore>,
-    pub(crate) limits: RateLimits,
+    pub(crate) desk: Desk,
     pub(crate) counters: Arc<Counters>,
 }
 
@@ -55,14 +54,26 @@ pub(crate) struct CacheFirst<S> {
     layer: CacheFirstLayer,
 }
 
-impl<S> Service<Request<Body>> for CacheFirst<S>
-where
+/// What the cache stands before.
+pub(crate) trait Upward:
+    Service<Request<Body>, Response = Response<Body>, Error = UpstreamError, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Upward for S where
     S: Service<Request<Body>, Response = Response<Body>, Error = UpstreamError, Future: Send>
         + Clone
         + Send
         + Sync
-        + 'static,
+        + 'static
 {
+}
+
+impl<S: Upward> Service<Request<Body>> for CacheFirst<S> {
     type Response = Response<Body>;
     type Error = UpstreamError;
     type Future = BoxFuture<'static, Result<Response<Body>, UpstreamError>>;
@@ -77,28 +88,21 @@ where
         let this = self.clone();
         match Plan::of(&request, &self.layer.base) {
             Plan::Look(question) => Box::pin(this.look_up(question, request)),
-            Plan::ForwardMethod => Box::pin(this.forward(request, CacheStatus::Method)),
-            Plan::Bypass => Box::pin(this.forward(request, CacheStatus::Bypass)),
+            Plan::ForwardMethod => Box::pin(this.forward(request, Decision::Method)),
+            Plan::Bypass => Box::pin(this.forward(request, Decision::Bypass)),
         }
     }
 }
 
-impl<S> CacheFirst<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = UpstreamError, Future: Send>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-{
+impl<S: Upward> CacheFirst<S> {
     async fn forward(
         self,
         request: Request<Body>,
-        status: CacheStatus,
+        decision: Decision,
     ) -> Result<Response<Body>, UpstreamError> {
         self.layer.counters.bypassed.fetch_add(1, Ordering::Relaxed);
         let response = self.upstream.oneshot(request).await?;
-        Ok(status.put_on(response))
+        Ok(decision.put_on(Duration::ZERO, response))
     }
 
     async fn look_up(
@@ -106,102 +110,241 @@ where
         question: Question,
         request: Request<Body>,
     ) -> Result<Response<Body>, UpstreamError> {
-        let asker = Asker::of(request.headers(), &self.layer.key);
-        let answered = self.answer(&question, &asker, question.freshness).await?;
-        if let Some(response) = answered {
+        let asker = Asker::of(&request, &self.layer.desk);
+        let lookup = Lookup {
+            resource: Resource::new(
+                Key::new(question.family(&self.layer.base), asker.scope),
+                filed_at(question.path()),
+            ),
+            question,
+            asker,
+        };
+        let freshness = lookup.asker.wishes.freshness;
+        if lookup.asker.wishes.only_if_cached {
+            return Ok(self.only_if_cached(&lookup, freshness).await);
+        }
+        if let Some(response) = self.answer_proven(&lookup, freshness).await {
+            return Ok(response);
+        }
+        if let Some(response) = self.answer(&lookup, freshness).await? {
             return Ok(response);
         }
         // What is stored says nothing to us: a peer of another release wrote it. Replace it.
-        let answered = self
-            .answer(&question, &asker, Freshness::REVALIDATE)
-            .await?;
+        let answered = self.answer(&lookup, Freshness::REVALIDATE).await?;
         answered.ok_or(UpstreamError::Lost)
+    }
+
+    /// What this principal may see of another's entry.
+    async fn answer_proven(&self, lookup: &Lookup, freshness: Freshness) -> Option<Response<Body>> {
+        let CacheFirstLayer { cache, desk, .. } = &self.layer;
+        let proven = desk.proven(cache, &lookup.resource, freshness).await?;
+        let source = cache.source_of(&proven.entry);
+        cache.count(source);
+        let age = cache.now().since(proven.at);
+        Some(self.present(proven.stored, lookup, source.into(), age))
+    }
+
+    /// [RFC 9111, section 5.2.1.7](https://www.rfc-editor.org/rfc/rfc9111#section-5.2.1.7): what is
+    /// stored, or 504.
+    async fn only_if_cached(&self, lookup: &Lookup, freshness: Freshness) -> Response<Body> {
+        if let Some(response) = self.answer_proven(lookup, freshness).await {
+            return response;
+        }
+        let cache = &self.layer.cache;
+        if self.layer.desk.scopes.standing(lookup.asker.principal) == Standing::Known
+            && let Some(entry) = cache.peek(&lookup.resource.key).await
+            && let Ok(stored) = Stored::decode(entry.value())
+        {
+            let (now, age) = (cache.now(), entry.age(cache.now()));
+            let source = match entry.state(now, freshness) {
+                State::Fresh => Some(cache.source_of(&entry)),
+                _ => freshness
+                    .tolerates(entry.lifetime(), age)
+                    .then_some(Source::Stale),
+            };
+            if let Some(source) = source {
+                cache.count(source);
+                return self.present(stored, lookup, source.into(), age);
+            }
+        }
+        cache.count(Source::Fetched);
+        let mut response = Response::new(Body::full(
+            r#"{"message":"ghmesh has no answer to this in its cache, and was told not to ask GitHub"}"#,
+        ));
+        *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
+        let json = HeaderValue::from_static("application/json; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        Decision::Absent.put_on(Duration::ZERO, response)
     }
 
     /// The answer to a question; nothing where the one that is stored cannot be read.
     async fn answer(
         &self,
-        question: &Question,
-        asker: &Asker,
+        lookup: &Lookup,
         freshness: Freshness,
     ) -> Result<Option<Response<Body>>, UpstreamError> {
-        let key = Key::new(question.family(&self.layer.base), asker.scope);
-        let resource = Resource::new(key, Path::new(question.path()));
+        let asker = &lookup.asker;
+        let CacheFirstLayer { cache, desk, .. } = &self.layer;
+        let standing = desk.scopes.standing(asker.principal);
+        let freshness = match standing {
+            Standing::Known => freshness,
+            Standing::Unproven => Freshness::ALONE,
+        };
         let (private, privately) = oneshot::channel();
-        let ask = Ask {
-            upstream: decoding(self.upstream.clone()),
-            question: question.clone(),
+        let ask = || Ask {
+            upstream: Decoding(self.upstream.clone()),
+            cache: cache.clone(),
+            desk: desk.clone(),
+            question: lookup.question.clone(),
             credential: asker.credential.clone(),
-            keeping: self.layer.keeping,
-            room: Arc::clone(&self.layer.room),
+            principal: asker.principal,
+            standing,
+            resource: lookup.resource.clone(),
+            stale_if_error: asker.wishes.stale_if_error,
             private,
         };
+        let ask = ask();
         let fetch = |stale| ask.run(stale);
-        let answer = self.layer.cache.get_or_fetch(resource, freshness, fetch);
-        let (value, status) = match answer.await {
-            Ok(Answer::Entry { entry, source, age }) => {
-                (entry.value().clone(), CacheStatus::Lookup(source, age))
-            }
-            Ok(Answer::Passing { value, source }) => {
-                (value, CacheStatus::Lookup(source, Duration::ZERO))
-            }
+        let answer = cache.get_or_fetch(lookup.resource.clone(), freshness, fetch);
+        let (value, source, age) = match answer.await {
+            Ok(Answer::Entry { entry, source, age }) => (entry.value().clone(), source, age),
+            Ok(Answer::Passing { value, source }) => (value, source, Duration::ZERO),
             Ok(Answer::Private) => {
-                let response = privately.await.map_err(|_| UpstreamError::Lost)?;
-                return Ok(Some(CacheStatus::MISS.put_on(response)));
+                let response = privately.await.map_err(|_| UpstreamError::Lost)??;
+                return Ok(Some(
+                    Decision::Miss.put_on(Duration::ZERO, lookup.shaped(response)),
+                ));
             }
             Err(error) => match error.downcast_ref::<Unavailable>() {
                 Some(Unavailable(stored)) => {
-                    let response = self.present(stored.clone(), asker, CacheStatus::MISS);
+                    let stored = stored.clone();
+                    let response = self.present(stored, lookup, Decision::Miss, Duration::ZERO);
                     return Ok(Some(response));
                 }
                 None => return Err(error.into()),
             },
         };
-        let stored = Stored::decode(&value).ok();
-        Ok(stored.map(|stored| self.present(stored, asker, status)))
+        let Ok(stored) = Stored::decode(&value) else {
+            return Ok(None);
+        };
+        // Another's entry: what is known of it for this principal says when it was confirmed.
+        if stored.shown_to != asker.principal
+            && let Some(proven) = desk.proofs.find(cache, &lookup.resource).await
+        {
+            let age = cache.now().since(proven.at);
+            return Ok(Some(self.present(
+                proven.stored,
+                lookup,
+                source.into(),
+                age,
+            )));
+        }
+        Ok(Some(self.present(stored, lookup, source.into(), age)))
     }
 
     /// A stored answer in the form that this client gets.
-    fn present(&self, mut stored: Stored, asker: &Asker, status: CacheStatus) -> Response<Body> {
-        self.layer.limits.apply(asker.scope, &mut stored.headers);
+    fn present(
+        &self,
+        mut stored: Stored,
+        lookup: &Lookup,
+        decision: Decision,
+        age: Duration,
+    ) -> Response<Body> {
+        let asker = &lookup.asker;
+        if stored.shown_to != asker.principal {
+            stored = stored.seen_by(asker.principal);
+            if stored.headers.contains_key(header::ETAG) {
+                let request = lookup.question.to_request(asker.credential.as_ref());
+                let etag = etag::computed(request.headers(), &stored.body);
+                stored.headers.insert(header::ETAG, etag);
+            }
+        }
+        self.layer
+            .desk
+            .limits
+            .apply(asker.principal, &mut stored.headers);
         let not_modified = asker.condition.is_met_by(&stored);
         let mut response = stored.into_response();
         if not_modified {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             *response.body_mut() = Body::empty();
+            // RFC 9110, section 15.4.5: there is no content that it could describe.
+            response.headers_mut().remove(header::CONTENT_TYPE);
         }
-        status.put_on(response)
+        decision.put_on(age, lookup.shaped(response))
     }
 }
 
-/// Who asks, and what they have already.
+/// A question, and who asks it.
+struct Lookup {
+    question: Question,
+    asker: Asker,
+    resource: Resource,
+}
+
+impl Lookup {
+    /// To a HEAD, what the GET would be answered, without its content:
+    /// [RFC 9110, section 9.3.2](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.2).
+    fn shaped(&self, mut response: Response<Body>) -> Response<Body> {
+        if self.asker.is_head && response.status() != StatusCode::NOT_MODIFIED {
+            if let Some(len) = http_body::Body::size_hint(response.body()).exact() {
+                let headers = response.headers_mut();
+                headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
+            }
+            *response.body_mut() = Body::empty();
+        }
+        response
+    }
+}
+
+/// Who asks, what they have already, and what they wish for.
 struct Asker {
     credential: Option<Credential>,
+    principal: Scope,
+    /// Where the answers that they may see are filed.
     scope: Scope,
     condition: Condition,
+    wishes: Wishes,
+    is_head: bool,
 }
 
 impl Asker {
-    fn of(headers: &HeaderMap, key: &PrincipalKey) -> Self {
+    fn of(request: &Request<Body>, desk: &Desk) -> Self {
+        let headers: &HeaderMap = request.headers();
         let credential = Credential::of(headers);
+        let principal = desk.scopes.principal(credential.as_ref());
         Self {
-            scope: key.scope(credential.as_ref()),
             credential,
+            principal,
+            scope: desk.scopes.scope_of(principal),
             condition: Condition::of(headers),
+            wishes: Wishes::of(headers),
+            is_head: request.method() == Method::HEAD,
         }
     }
 }
 
 /// Asks for gzip and undoes it. What is stored is the body itself; how it was coded on the way
 /// does not matter.
-fn decoding<S>(
-    upstream: S,
-) -> impl Service<Request<Body>, Response = Response<Body>, Error = UpstreamError, Future: Send>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = UpstreamError, Future: Send>,
-{
-    Decompression::new(upstream)
-        .map_response(|response: Response<DecompressionBody<Body>>| response.map(Body::streaming))
+#[derive(Clone)]
+struct Decoding<S>(S);
+
+impl<S: Upward> Service<Request<Body>> for Decoding<S> {
+    type Response = Response<Body>;
+    type Error = UpstreamError;
+    type Future = BoxFuture<'static, Result<Response<Body>, UpstreamError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), UpstreamError>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let decompressed = Decompression::new(self.0.clone()).oneshot(request);
+        Box::pin(async move {
+            let response: Response<DecompressionBody<Body>> = decompressed.await?;
+            Ok(response.map(Body::streaming))
+        })
+    }
 }
 
 #[cfg(test)]

@@ -13,21 +13,21 @@ use http::header::HeaderValue;
 use http::{Request, Response, Uri};
 use octocrab::service::middleware::auth_header::AuthHeaderLayer;
 use octocrab::{AuthState, OctoBody, Octocrab, OctocrabBuilder};
-use tokio::sync::Semaphore;
-use tower::{Layer, Service, ServiceExt};
+use tower::{Service, ServiceExt};
 
+use crate::base_url::BaseUrl;
 use crate::body::Body;
-use crate::cache_first::{CacheFirst, CacheFirstLayer};
 use crate::credential::PrincipalKey;
 use crate::error::{BuildError, UpstreamError};
-use crate::fetch::{Keeping, ROOM};
 use crate::github::GitHub;
-use crate::observe::{ObserveLayer, Observing};
-use crate::rate_limit::RateLimits;
+use crate::limits::Limits;
+use crate::policy::Keeping;
+use crate::scope::{Scopes, Sharing};
+use crate::stack::{Parts, Stack};
 use crate::stats::{Counters, Stats};
 use crate::token::Token;
-use crate::ttl;
-use crate::upstream::{BaseUrl, Upstream};
+use crate::ttl::TtlRule;
+use crate::upstream::Upstream;
 
 /// A client of GitHub's API that asks a cache first.
 ///
@@ -35,9 +35,9 @@ use crate::upstream::{BaseUrl, Upstream};
 /// typed faces over it. Clones share everything.
 #[derive(Clone)]
 pub struct Client {
-    stack: CacheFirst<Observing<Upstream>>,
+    stack: Stack<Upstream>,
     base: Arc<BaseUrl>,
-    limits: RateLimits,
+    limits: Limits,
     counters: Arc<Counters>,
 }
 
@@ -47,6 +47,8 @@ pub struct Builder {
     upstream: String,
     via: Option<HeaderValue>,
     principal_key: PrincipalKey,
+    sharing: Sharing,
+    pace: bool,
     keeping: Keeping,
 }
 
@@ -58,10 +60,15 @@ impl Client {
             upstream: "https://api.github.com".to_owned(),
             via: None,
             principal_key,
+            sharing: Sharing::default(),
+            pace: true,
             keeping: Keeping {
                 default_ttl: Duration::from_secs(300),
                 stale_for: Duration::from_secs(86_400),
+                negative_ttl: None,
+                // What fits a frame between peers, headers and seal included.
                 max_entry_bytes: 8 * 1024 * 1024 - 64 * 1024,
+                rules: Arc::default(),
             },
         }
     }
@@ -69,6 +76,11 @@ impl Client {
     /// Where the API is.
     pub fn upstream(&self) -> &BaseUrl {
         &self.base
+    }
+
+    /// What is known of GitHub's limits, here and from other members.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The counters.
@@ -170,37 +182,69 @@ impl Builder {
         self
     }
 
+    /// How long the answers of some paths are fresh, in place of what is built in. Of several rules
+    /// for one path the first counts. There are none by default.
+    #[must_use]
+    pub fn ttl_rules(mut self, rules: impl IntoIterator<Item = TtlRule>) -> Self {
+        self.keeping.rules = rules.into_iter().collect();
+        self
+    }
+
+    /// For how long it is remembered that something is not there (404, 410). By default it is not
+    /// remembered at all: what was not there a moment ago may be there now.
+    #[must_use]
+    pub fn negative_ttl(mut self, ttl: Duration) -> Self {
+        self.keeping.negative_ttl = Some(ttl);
+        self
+    }
+
+    /// The longest body that is kept, in bytes, and at most the default, just below 8 MiB. Longer
+    /// ones go through.
+    #[must_use]
+    pub fn max_entry_bytes(mut self, bytes: usize) -> Self {
+        self.keeping.max_entry_bytes = bytes.min(self.keeping.max_entry_bytes);
+        self
+    }
+
+    /// Who is shown an answer without GitHub being asked. The default is [`Sharing::Token`].
+    #[must_use]
+    pub fn sharing(mut self, sharing: Sharing) -> Self {
+        self.sharing = sharing;
+        self
+    }
+
+    /// Whether to stay under GitHub's secondary limits by sending more slowly, as by default. An
+    /// Enterprise Server may have none.
+    #[must_use]
+    pub fn pace(mut self, on: bool) -> Self {
+        self.pace = on;
+        self
+    }
+
     /// The longest time for which an entry is kept under these settings, which
     /// [a cache](cache_core::Builder::longest_lifetime) has to know.
     pub fn longest_lifetime(&self) -> Duration {
-        self.keeping
-            .default_ttl
-            .max(ttl::LONGEST)
-            .saturating_add(self.keeping.stale_for)
+        self.keeping.longest()
     }
 
     /// The client, over `cache`.
     pub fn build(self, cache: Cache) -> Result<Client, BuildError> {
         let base = Arc::new(BaseUrl::parse(&self.upstream)?);
         let counters = Arc::<Counters>::default();
-        let limits = RateLimits::new();
+        let limits = Limits::new();
+        let scopes = Scopes::new(self.principal_key, self.sharing);
         let upstream = Upstream::new(Arc::clone(&base), self.via, Arc::clone(&counters))?;
-        let observe = ObserveLayer {
-            limits: limits.clone(),
-            key: self.principal_key.clone(),
-            cache: cache.clone(),
-        };
-        let cache_first = CacheFirstLayer {
+        let parts = Parts {
             cache,
             base: Arc::clone(&base),
-            key: self.principal_key,
             keeping: self.keeping,
-            room: Arc::new(Semaphore::new(ROOM)),
+            scopes,
             limits: limits.clone(),
             counters: Arc::clone(&counters),
+            pace: self.pace,
         };
         Ok(Client {
-            stack: cache_first.layer(observe.layer(upstream)),
+            stack: parts.over(upstream)?,
             base,
             limits,
             counters,

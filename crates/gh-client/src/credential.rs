@@ -19,14 +19,21 @@ impl PrincipalKey {
         Self(key)
     }
 
-    /// The scope of the answers that GitHub gives to the sender of these headers.
-    ///
-    /// Who sends no credential sees what everybody sees.
-    pub(crate) fn scope(&self, credential: Option<&Credential>) -> Scope {
-        let Some(credential) = credential else {
-            return Scope::PUBLIC;
-        };
-        let digest = blake3::keyed_hash(&self.0, credential.0.as_bytes());
+    /// The principal that sends this credential; [`Scope::PUBLIC`] for who sends none.
+    pub(crate) fn principal(&self, credential: Option<&Credential>) -> Scope {
+        credential.map_or(Scope::PUBLIC, |credential| {
+            self.digest(credential.0.as_bytes())
+        })
+    }
+
+    /// The scope of answers that all who have a credential share.
+    pub(crate) fn fleet(&self) -> Scope {
+        // No credential has a NUL in it.
+        self.digest(b"\0fleet")
+    }
+
+    fn digest(&self, text: &[u8]) -> Scope {
+        let digest = blake3::keyed_hash(&self.0, text);
         let mut scope = [0; 16];
         scope.copy_from_slice(&digest.as_bytes()[..16]);
         Scope::from_digest(scope)

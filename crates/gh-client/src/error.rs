@@ -27,6 +27,9 @@ pub enum BuildError {
     /// without TLS.
     #[error("no trusted certificates: {0}; install the ca-certificates of your system")]
     Certificates(#[source] std::io::Error),
+    /// A mistake of this crate's own: report it.
+    #[error("the back-off of retries makes no sense")]
+    Backoff,
 }
 
 /// Upstream has not answered. What it *did* answer, be it a 500, is never an error here.
@@ -62,6 +65,11 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
+    /// Whether the same request may get through at another time.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::TimedOut(_))
+    }
+
     /// Whether waiting longer might have helped.
     pub fn is_timeout(&self) -> bool {
         match self {

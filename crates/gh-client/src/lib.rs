@@ -42,18 +42,31 @@
 //! - `testing`: a stand-in for GitHub to test against.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod base_url;
 pub mod body;
 mod cache_first;
-mod cache_status;
 mod client;
+mod collect;
 mod condition;
 mod credential;
+mod decision;
+mod directives;
 pub mod error;
+mod etag;
 mod fetch;
+mod gate;
 mod github;
+pub mod limits;
 mod observe;
+mod pace;
+mod patience;
+mod pattern;
 mod policy;
-mod rate_limit;
+mod proof;
+mod question;
+mod retry;
+mod scope;
+mod stack;
 mod stats;
 mod stored;
 #[cfg(feature = "testing")]
@@ -62,12 +75,16 @@ mod token;
 mod ttl;
 mod upstream;
 
+pub use base_url::BaseUrl;
 pub use body::Body;
 pub use client::{Builder, Client};
 pub use credential::PrincipalKey;
+pub use decision::Decision;
 pub use error::{BuildError, InvalidUpstream, UpstreamError};
 pub use github::GitHub;
-pub use rate_limit::RateLimit;
+pub use limits::{Limits, RateLimit};
+pub use pattern::{InvalidPattern, PathPattern};
+pub use scope::{InvalidSharing, Sharing};
 pub use stats::Stats;
 pub use token::{InvalidToken, Token};
-pub use upstream::BaseUrl;
+pub use ttl::TtlRule;

@@ -1,4 +1,4 @@
-//! The decorator that learns from every answer of GitHub: its limits, and its time.
+//! The decorator that learns from every answer of GitHub: its limits, its time, and whom it knows.
 
 use std::task::{Context, Poll};
 use std::time::UNIX_EPOCH;
@@ -11,14 +11,15 @@ use http::{Request, Response};
 use tower::{Layer, Service};
 
 use crate::body::Body;
-use crate::credential::{Credential, PrincipalKey};
-use crate::rate_limit::RateLimits;
+use crate::credential::Credential;
+use crate::limits::{Call, Limits, resource_of};
+use crate::scope::Scopes;
 
 /// Takes note of what every answer that comes from GitHub says about GitHub itself.
 #[derive(Clone)]
 pub(crate) struct ObserveLayer {
-    pub(crate) limits: RateLimits,
-    pub(crate) key: PrincipalKey,
+    pub(crate) limits: Limits,
+    pub(crate) scopes: Scopes,
     /// The cache stamps its entries by GitHub's clock.
     pub(crate) cache: Cache,
 }
@@ -54,16 +55,25 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let ObserveLayer { limits, key, cache } = self.layer.clone();
-        let credential = Credential::of(request.headers());
-        let scope = key.scope(credential.as_ref());
+        let ObserveLayer {
+            limits,
+            scopes,
+            cache,
+        } = self.layer.clone();
+        let call = Call {
+            principal: scopes.principal(Credential::of(request.headers()).as_ref()),
+            resource: resource_of(request.uri().path()),
+            is_conditional: false,
+        };
         let answer = self.inner.call(request);
         Box::pin(async move {
             let response = answer.await?;
-            limits.observe(scope, response.headers());
-            if let Some(time) = upstream_time(response.headers()) {
+            let headers = response.headers();
+            if let Some(time) = upstream_time(headers) {
                 cache.observe_upstream_time(time);
             }
+            limits.observe(&call, response.status(), headers, cache.now());
+            scopes.observe(call.principal, response.status());
             Ok(response)
         })
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU64;
 
 use serde::Serialize;
 
-use crate::rate_limit::RateLimit;
+use crate::limits::RateLimit;
 
 /// The counters of a [`Client`](crate::Client) at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

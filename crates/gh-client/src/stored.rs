@@ -1,6 +1,7 @@
 //! An HTTP answer as a value of the cache: its head, and its body behind it.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use cache_core::Scope;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,8 @@ pub(crate) struct Stored {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// The principal that GitHub gave it to.
+    pub(crate) shown_to: Scope,
 }
 
 /// The value does not hold an answer: written by another version, or not by us at all.
@@ -21,7 +24,7 @@ pub(crate) struct Stored {
 pub(crate) struct NotAnAnswer;
 
 /// The format's version, in the value's first byte.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// What comes before the body: version, and the length of the head.
 const PREFIX: usize = 1 + size_of::<u32>();
@@ -34,6 +37,7 @@ const MAX_HEADERS: usize = 1024;
 #[derive(Serialize, Deserialize)]
 struct Head<'a> {
     status: u16,
+    shown_to: Scope,
     #[serde(borrow)]
     headers: Vec<(&'a str, &'a [u8])>,
 }
@@ -55,6 +59,18 @@ const UNSTORED: [HeaderName; 9] = [
 const KEPT_ON_REVALIDATION: [HeaderName; 3] =
     [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::LINK];
 
+/// Headers that speak of the credential with which was asked, or of that one exchange; who is shown
+/// an answer that another credential got gets none of them, or their own.
+const OF_A_CREDENTIAL: [HeaderName; 7] = [
+    HeaderName::from_static("x-oauth-scopes"),
+    HeaderName::from_static("x-oauth-client-id"),
+    HeaderName::from_static("x-accepted-oauth-scopes"),
+    HeaderName::from_static("x-accepted-github-permissions"),
+    HeaderName::from_static("github-authentication-token-expiration"),
+    HeaderName::from_static("x-github-sso"),
+    HeaderName::from_static("x-github-request-id"),
+];
+
 impl Stored {
     pub(crate) fn new(status: StatusCode, mut headers: HeaderMap, body: Bytes) -> Self {
         for name in UNSTORED {
@@ -64,12 +80,22 @@ impl Stored {
             status,
             headers,
             body,
+            shown_to: Scope::PUBLIC,
         }
     }
 
-    /// The same answer under the headers of a 304:
+    /// The same answer, given to this principal.
+    pub(crate) fn given_to(self, principal: Scope) -> Self {
+        Self {
+            shown_to: principal,
+            ..self
+        }
+    }
+
+    /// The same answer under the headers of a 304 that this principal got:
     /// [RFC 9111, section 3.2](https://www.rfc-editor.org/rfc/rfc9111#section-3.2).
-    pub(crate) fn revalidated(mut self, headers: &HeaderMap) -> Self {
+    pub(crate) fn revalidated(mut self, principal: Scope, headers: &HeaderMap) -> Self {
+        self = self.seen_by(principal);
         for name in headers.keys() {
             if UNSTORED.contains(name) || KEPT_ON_REVALIDATION.contains(name) {
                 continue;
@@ -82,11 +108,22 @@ impl Stored {
         self
     }
 
+    /// The same answer without what speaks of the credential that got it, where that is another's.
+    pub(crate) fn seen_by(mut self, principal: Scope) -> Self {
+        if self.shown_to != principal {
+            for name in OF_A_CREDENTIAL {
+                self.headers.remove(name);
+            }
+        }
+        self.given_to(principal)
+    }
+
     /// The answer as a value.
     pub(crate) fn encode(&self) -> Result<Bytes, NotAnAnswer> {
         let headers = self.headers.iter();
         let head = Head {
             status: self.status.as_u16(),
+            shown_to: self.shown_to,
             headers: headers
                 .map(|(name, value)| (name.as_str(), value.as_bytes()))
                 .collect(),
@@ -128,7 +165,8 @@ impl Stored {
             return Err(NotAnAnswer);
         }
         // The same filter as on the way in: what a peer wrote may hold more than we would.
-        Ok(Self::new(status, headers, value.slice_ref(body)))
+        let stored = Self::new(status, headers, value.slice_ref(body));
+        Ok(stored.given_to(head.shown_to))
     }
 
     /// The answer as it goes to a client.

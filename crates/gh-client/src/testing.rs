@@ -81,6 +81,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
 use content::Content;
+use etag::Formula;
 use limits::Limits;
 use site::{Site, State};
 use tokens::{Caller, Tokens};
@@ -243,6 +244,7 @@ pub struct Builder {
     owners: Vec<Owner>,
     tokens: Vec<Token>,
     anonymous_limit: u32,
+    formula: Formula,
 }
 
 impl Default for Builder {
@@ -252,6 +254,7 @@ impl Default for Builder {
             owners: Vec::new(),
             tokens: Vec::new(),
             anonymous_limit: 60,
+            formula: Formula::default(),
         }
     }
 }
@@ -272,6 +275,13 @@ impl Builder {
     /// How many calls an hour all who send no token have together; 60 by default.
     pub fn anonymous_limit(mut self, calls: u32) -> Self {
         self.anonymous_limit = calls;
+        self
+    }
+
+    /// Computes tags by another formula than GitHub's of today: clients that foretell tags
+    /// are then always wrong.
+    pub fn another_etag_formula(mut self) -> Self {
+        self.formula = Formula::Another;
         self
     }
 
@@ -308,6 +318,7 @@ impl Builder {
             faults: faults::Faults::default(),
             calls: Calls::default(),
             latency: Duration::ZERO,
+            formula: self.formula,
             requests: 0,
         };
         let site = Arc::new(Site::new(self.clock, state));

@@ -1,6 +1,5 @@
 //! The leaf of the stack: sends a request to GitHub over HTTP, and counts it.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
@@ -8,17 +7,18 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Request, Response, StatusCode, Uri};
+use http::uri::PathAndQuery;
+use http::{Request, Response, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::Service;
 
+use crate::base_url::BaseUrl;
 use crate::body::Body;
-use crate::error::{BuildError, InvalidUpstream, UpstreamError};
-use crate::policy;
+use crate::error::{BuildError, UpstreamError};
+use crate::question;
 use crate::stats::Counters;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,85 +30,6 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 /// [user agent](https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api#user-agent-required).
 pub(crate) const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("ghmesh/", env!("CARGO_PKG_VERSION")));
-
-/// Where GitHub's API is: `https://api.github.com`, or `https://HOST/api/v3` of an Enterprise
-/// Server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BaseUrl {
-    scheme: Scheme,
-    authority: Authority,
-    /// Without a slash at its end; empty where the API is at the root.
-    path: String,
-}
-
-impl BaseUrl {
-    /// The URL in `text`.
-    pub fn parse(text: &str) -> Result<Self, InvalidUpstream> {
-        // A password in a URL would be seen wherever the error is.
-        let shown = match text.rsplit_once('@') {
-            Some((_, host)) => format!("…@{host}"),
-            None => text.to_owned(),
-        };
-        let invalid = |reason| InvalidUpstream {
-            url: shown.clone(),
-            reason,
-        };
-        let uri: Uri = text.parse().map_err(|_| invalid("it does not parse"))?;
-        let parts = uri.into_parts();
-        let scheme = parts.scheme.ok_or_else(|| invalid("it has no scheme"))?;
-        if scheme != Scheme::HTTPS && scheme != Scheme::HTTP {
-            return Err(invalid("its scheme is neither https nor http"));
-        }
-        let authority = parts.authority.ok_or_else(|| invalid("it names no host"))?;
-        if authority.as_str().contains('@') {
-            return Err(invalid("it holds credentials; give a token instead"));
-        }
-        let target = parts.path_and_query;
-        if target
-            .as_ref()
-            .is_some_and(|target| target.query().is_some())
-        {
-            return Err(invalid("it has a query"));
-        }
-        let path = target.as_ref().map_or("", PathAndQuery::path);
-        Ok(Self {
-            scheme,
-            authority,
-            path: path.trim_end_matches('/').to_owned(),
-        })
-    }
-
-    /// Host and port.
-    pub fn authority(&self) -> &Authority {
-        &self.authority
-    }
-
-    /// The scheme, host and port: what an absolute URL at this API begins with.
-    pub fn origin(&self) -> String {
-        format!("{}://{}", self.scheme, self.authority)
-    }
-
-    /// The path below which the API lies, without a slash at its end.
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// The URI of a target below the API's own path.
-    fn join(&self, target: &str) -> Result<Uri, UpstreamError> {
-        Uri::builder()
-            .scheme(self.scheme.clone())
-            .authority(self.authority.clone())
-            .path_and_query(format!("{}{target}", self.path))
-            .build()
-            .map_err(|_| UpstreamError::InvalidTarget)
-    }
-}
-
-impl fmt::Display for BaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", self.scheme, self.authority, self.path)
-    }
-}
 
 /// Sends requests to GitHub. How long that may take is for whoever waits to say.
 #[derive(Clone, Debug)]
@@ -139,12 +60,12 @@ impl Upstream {
 
     fn prepare(&self, request: Request<Body>) -> Result<Request<Body>, UpstreamError> {
         let (mut parts, body) = request.into_parts();
-        if !policy::is_at(&parts.uri, &self.base) {
+        if !question::is_at(&parts.uri, &self.base) {
             let host = parts.uri.host().unwrap_or_default();
             return Err(UpstreamError::ForeignHost(host.to_owned()));
         }
         let target = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-        parts.uri = self.base.join(policy::api_path(target, &self.base))?;
+        parts.uri = self.base.join(self.base.api_path(target))?;
         parts.headers.remove(header::HOST);
         remove_hop_by_hop(&mut parts.headers);
         if let Some(via) = &self.via {
@@ -196,7 +117,7 @@ fn connector(base: &BaseUrl) -> Result<HttpsConnector<HttpConnector>, BuildError
     let config =
         rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = config.map_err(|error| BuildError::Certificates(std::io::Error::other(error)))?;
-    let config = if base.scheme == Scheme::HTTPS {
+    let config = if base.is_secure() {
         use hyper_rustls::ConfigBuilderExt as _;
         let config = config.with_native_roots();
         config

@@ -9,7 +9,7 @@ fn credential(value: &str) -> Credential {
 }
 
 fn scope(key: u8, value: &str) -> Scope {
-    PrincipalKey::new([key; 32]).scope(Some(&credential(value)))
+    PrincipalKey::new([key; 32]).principal(Some(&credential(value)))
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn another_credential_scheme_or_key_is_another_principal() {
 #[test]
 fn who_sends_no_credential_sees_what_is_public() {
     assert_eq!(Credential::of(&HeaderMap::new()), None);
-    assert_eq!(PrincipalKey::new([1; 32]).scope(None), Scope::PUBLIC);
+    assert_eq!(PrincipalKey::new([1; 32]).principal(None), Scope::PUBLIC);
 }
 
 #[test]

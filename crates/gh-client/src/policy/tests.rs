@@ -1,173 +1,116 @@
-//! Which requests are one question, and which are none for a cache.
+//! The table of github.md, "Which answers are stored", row by row.
+
+use http::header::HeaderName;
 
 use super::*;
+use crate::base_url::BaseUrl;
+use crate::question::Plan;
 
-fn base() -> BaseUrl {
-    BaseUrl::parse("https://api.github.com").unwrap()
-}
-
-fn get(target: &str, headers: &[(&str, &str)]) -> Request<()> {
-    let request = Request::get(target);
-    let request = headers.iter().fold(request, |request, (name, value)| {
-        request.header(*name, *value)
-    });
-    request.body(()).unwrap()
-}
-
-fn plan(target: &str, headers: &[(&str, &str)]) -> Plan {
-    Plan::of(&get(target, headers), &base())
-}
-
-fn question(target: &str, headers: &[(&str, &str)]) -> Question {
-    match plan(target, headers) {
-        Plan::Look(question) => question,
-        other => panic!("not looked up: {other:?}"),
+fn keeping(negative_ttl: Option<u64>) -> Keeping {
+    Keeping {
+        default_ttl: Duration::from_secs(300),
+        stale_for: Duration::from_secs(10),
+        negative_ttl: negative_ttl.map(Duration::from_secs),
+        max_entry_bytes: 1000,
+        rules: Arc::default(),
     }
 }
 
-#[test]
-fn what_clients_usually_accept_is_one_media_type() {
-    let plain = question("/user", &[]);
-    for accept in [
-        "",
-        "*/*",
-        "application/json",
-        "application/vnd.github+json",
-        "application/vnd.github.v3+json",
-    ] {
-        assert_eq!(
-            question("/user", &[("accept", accept)]),
-            plain,
-            "{accept:?}"
-        );
+fn map(headers: &[(&str, &str)]) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        let name: HeaderName = name.parse().unwrap();
+        map.append(name, value.parse().unwrap());
     }
-    let diff = question("/user", &[("accept", "application/vnd.github.diff")]);
-    assert_eq!(diff.accept, "application/vnd.github.diff");
-    assert_ne!(diff.family(&base()), plain.family(&base()));
+    map
 }
 
-#[test]
-fn a_client_that_names_no_version_of_the_api_gets_the_default() {
-    let named = question("/user", &[("x-github-api-version", "2022-11-28")]);
-    assert_eq!(question("/user", &[]), named);
-    let other = question("/user", &[("x-github-api-version", "2026-03-10")]);
-    assert_ne!(other.family(&base()), named.family(&base()));
-}
-
-#[test]
-fn the_pairs_of_a_query_are_sorted_and_those_of_one_name_keep_their_order() {
-    let target = |target| question(target, &[]).target.to_string();
-    assert_eq!(target("/x?page=2&b=1&&a=2"), "/x?a=2&b=1&page=2");
-    assert_eq!(target("/x?a=2&b=0&a=1"), "/x?a=2&a=1&b=0");
-    assert_eq!(target("/x?"), "/x");
-    assert_ne!(target("/x?q=a%20b"), target("/x?q=a+b"));
-}
-
-#[test]
-fn paths_of_an_enterprise_server_are_those_of_github() {
-    let ghes = BaseUrl::parse("https://github.corp/api/v3/").unwrap();
-    let ask = |target, base| match Plan::of(&get(target, &[]), base) {
-        Plan::Look(question) => question.target.to_string(),
-        other => panic!("not looked up: {other:?}"),
+/// The ttl that an answer about `/x` is kept with, in seconds.
+fn kept(keeping: &Keeping, status: u16, headers: &[(&str, &str)]) -> Option<u64> {
+    let base = BaseUrl::parse("https://api.github.com").unwrap();
+    let request = http::Request::get("/x").body(()).unwrap();
+    let Plan::Look(question) = Plan::of(&request, &base) else {
+        panic!("a GET is looked up")
     };
-    assert_eq!(ask("/api/v3/user", &ghes), "/user");
-    assert_eq!(ask("/user", &ghes), "/user");
-    let root = base();
-    assert_eq!(ask("/api/v3/user", &root), "/user");
-    assert_eq!(ask("/api/v30/user", &root), "/api/v30/user");
+    let status = StatusCode::from_u16(status).unwrap();
+    let mut answer = Stored::new(status, HeaderMap::new(), "".into());
+    answer.headers = map(headers);
+    let lifetime = keeping.lifetime(&question, &answer)?;
+    Some(lifetime.ttl.as_secs())
 }
 
 #[test]
-fn the_host_is_part_of_the_question() {
-    let question = question("/user", &[]);
-    let other = BaseUrl::parse("https://github.corp").unwrap();
-    assert_ne!(question.family(&base()), question.family(&other));
+fn a_200_is_kept_and_so_is_a_permanent_redirect() {
+    let keeping = keeping(None);
+    let private = [("cache-control", "private, max-age=60")];
+    assert_eq!(kept(&keeping, 200, &private), Some(300));
+    assert_eq!(kept(&keeping, 301, &[("location", "/y")]), Some(300));
 }
 
 #[test]
-fn who_asks_is_no_part_of_the_question() {
-    let asked = question(
-        "/user",
-        &[("authorization", "token a"), ("user-agent", "x")],
-    );
-    assert_eq!(asked, question("/user", &[]));
-}
-
-#[test]
-fn only_a_get_is_looked_up() {
-    for method in [
-        Method::POST,
-        Method::PUT,
-        Method::PATCH,
-        Method::DELETE,
-        Method::HEAD,
-    ] {
-        let mut request = get("/user", &[]);
-        *request.method_mut() = method;
-        assert_eq!(Plan::of(&request, &base()), Plan::ForwardMethod);
+fn that_something_is_not_there_is_kept_only_where_the_operator_says_so() {
+    for status in [404, 410] {
+        assert_eq!(kept(&keeping(None), status, &[]), None);
+        assert_eq!(kept(&keeping(Some(20)), status, &[]), Some(20));
     }
 }
 
 #[test]
-fn what_must_not_be_cached_bypasses_the_cache() {
+fn redirects_for_now_cookies_parts_and_no_store_are_never_kept() {
+    let keeping = keeping(Some(20));
+    for status in [201, 204, 206, 302, 303, 304, 307, 308] {
+        assert_eq!(kept(&keeping, status, &[]), None, "{status}");
+    }
     for header in [
-        ("cache-control", "no-store"),
-        ("range", "bytes=0-1"),
-        ("cookie", "a=b"),
-        ("transfer-encoding", "chunked"),
-        ("content-length", "3"),
-        ("x-http-method-override", "DELETE"),
-        ("x-github-next-global-id", "1"),
+        ("set-cookie", "a=b"),
+        ("content-range", "bytes 0-1/2"),
+        ("cache-control", "private, no-store"),
+        ("vary", "*"),
     ] {
-        assert_eq!(plan("/user", &[header]), Plan::Bypass, "{header:?}");
+        for status in [200, 301, 404] {
+            assert_eq!(kept(&keeping, status, &[header]), None, "{header:?}");
+        }
     }
-    assert_eq!(plan("/rate_limit", &[]), Plan::Bypass);
-    assert_eq!(plan("/api/v3/rate_limit", &[]), Plan::Bypass);
-    let two = [("accept", "text/html"), ("accept", "application/json")];
-    assert_eq!(plan("/user", &two), Plan::Bypass);
 }
 
 #[test]
-fn a_request_for_another_host_is_no_question_to_this_api() {
-    assert_eq!(plan("https://codeload.github.com/x", &[]), Plan::Bypass);
-    assert_eq!(
-        question("https://api.github.com/user", &[]),
-        question("/user", &[])
-    );
-}
-
-#[test]
-fn a_client_says_how_fresh_an_answer_has_to_be() {
-    let freshness = |control| question("/user", &[("cache-control", control)]).freshness;
-    assert_eq!(freshness("no-cache"), Freshness::REVALIDATE);
-    assert_eq!(freshness("max-age=0"), Freshness::REVALIDATE);
-    assert_eq!(
-        freshness("max-age=5"),
-        Freshness::at_most(Duration::from_secs(5))
-    );
-    assert_eq!(freshness("nonsense"), Freshness::AS_STORED);
-}
-
-#[test]
-fn only_a_whole_200_without_cookies_is_kept() {
-    let kept = |status, headers: &[(&str, &str)]| {
-        let headers = get("/", headers).headers().clone();
-        may_be_kept(StatusCode::from_u16(status).unwrap(), &headers)
-    };
-    assert!(kept(200, &[("cache-control", "private, max-age=60")]));
-    for status in [201, 204, 206, 301, 302, 304, 404, 410, 500] {
-        assert!(!kept(status, &[]), "{status}");
+fn refusals_and_errors_are_never_kept() {
+    for status in [400, 401, 403, 409, 415, 422, 429, 500, 502, 503] {
+        assert_eq!(kept(&keeping(Some(20)), status, &[]), None, "{status}");
     }
-    assert!(!kept(200, &[("set-cookie", "a=b")]));
-    assert!(!kept(200, &[("content-range", "bytes 0-1/2")]));
-    assert!(!kept(200, &[("cache-control", "no-store")]));
+}
+
+#[test]
+fn what_must_not_be_used_without_asking_is_stale_at_once() {
+    let control = [("cache-control", "no-cache")];
+    assert_eq!(kept(&keeping(None), 200, &control), Some(0));
+    for directive in ["no-cache", "must-revalidate", "proxy-revalidate"] {
+        assert!(!may_be_stale(&map(&[("cache-control", directive)])));
+    }
+    assert!(may_be_stale(&map(&[(
+        "cache-control",
+        "private, max-age=60"
+    )])));
+}
+
+#[test]
+fn nothing_is_kept_for_longer_than_the_cache_is_told() {
+    let mut keeping = keeping(Some(5));
+    assert_eq!(keeping.longest(), ttl::LONGEST + Duration::from_secs(10));
+    keeping.rules = Arc::new([TtlRule {
+        path: "/**".parse().unwrap(),
+        ttl: ttl::LONGEST * 2,
+    }]);
+    assert_eq!(
+        keeping.longest(),
+        ttl::LONGEST * 2 + Duration::from_secs(10)
+    );
 }
 
 #[test]
 fn a_refusal_for_a_limit_is_told_from_one_for_good() {
     let limited = |status, headers: &[(&str, &str)]| {
-        let headers = get("/", headers).headers().clone();
-        is_rate_limited(StatusCode::from_u16(status).unwrap(), &headers)
+        is_rate_limited(StatusCode::from_u16(status).unwrap(), &map(headers))
     };
     assert!(limited(429, &[]));
     assert!(limited(403, &[("retry-after", "60")]));

@@ -53,7 +53,7 @@ fn a_304_renews_the_headers_that_it_brings_and_no_others() {
         ],
         "",
     );
-    let renewed = stored.revalidated(&brought.headers);
+    let renewed = stored.revalidated(Scope::PUBLIC, &brought.headers);
     let expected = answer(
         &[
             ("etag", "\"new\""),
@@ -64,6 +64,20 @@ fn a_304_renews_the_headers_that_it_brings_and_no_others() {
         "body",
     );
     assert_eq!(renewed, expected);
+}
+
+#[test]
+fn another_principal_is_not_shown_what_speaks_of_the_first_ones_credential() {
+    let (ours, theirs) = (Scope::from_digest([1; 16]), Scope::from_digest([2; 16]));
+    let headers = [("x-oauth-scopes", "repo"), ("link", "l")];
+    let stored = answer(&headers, "body").given_to(ours);
+    assert_eq!(stored.clone().seen_by(ours), stored);
+    let brought = answer(&[("x-oauth-scopes", "gist")], "");
+    let renewed = stored.clone().revalidated(theirs, &brought.headers);
+    assert_eq!(renewed.headers["x-oauth-scopes"], "gist");
+    let renewed = stored.revalidated(theirs, &HeaderMap::new());
+    let names: Vec<_> = renewed.headers.keys().map(HeaderName::as_str).collect();
+    assert_eq!((names, renewed.shown_to), (vec!["link"], theirs));
 }
 
 #[test]
@@ -84,7 +98,12 @@ fn what_does_not_hold_an_answer_is_refused_at_every_length() {
 #[test]
 fn what_no_answer_has_is_refused_though_a_peer_sent_it() {
     let value = |status, headers| {
-        let head = postcard::to_stdvec(&Head { status, headers }).unwrap();
+        let head = postcard::to_stdvec(&Head {
+            status,
+            shown_to: Scope::PUBLIC,
+            headers,
+        })
+        .unwrap();
         let len = u32::try_from(head.len()).unwrap();
         Bytes::from([&[VERSION][..], &len.to_le_bytes(), &head].concat())
     };

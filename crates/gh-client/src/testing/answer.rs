@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use super::asked::Asked;
 use super::body::{Body, Manner, Payload};
 use super::canned::Canned;
-use super::etag;
+use super::etag::{self, Formula};
 use super::resource::{Refusal, Resource};
 use super::tokens::{Caller, Token};
 
@@ -67,9 +67,14 @@ impl From<Canned> for Answer {
 
 impl Answer {
     /// What was found, or 304 where the client has it already.
-    pub(super) fn found(asked: &Asked, caller: &Caller, resource: &Resource) -> Self {
+    pub(super) fn found(
+        asked: &Asked,
+        caller: &Caller,
+        resource: &Resource,
+        formula: Formula,
+    ) -> Self {
         let compact = resource.body.to_string();
-        let tag = etag::etag(&asked.headers, compact.as_bytes());
+        let tag = formula.tag(&asked.headers, compact.as_bytes());
         let mut headers = caching(caller);
         set(&mut headers, ETAG, &entity_tag(asked, &tag));
         if let Some(seconds) = resource.last_modified {

@@ -1,28 +1,31 @@
-//! GitHub's validators, and the conditions that clients make of them.
+//! The conditions that clients make of GitHub's validators.
 
 use http::HeaderMap;
-use http::header::{ACCEPT, AUTHORIZATION, COOKIE, IF_MODIFIED_SINCE, IF_NONE_MATCH};
+use http::header::{IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use httpdate::HttpDate;
-use ring::digest::{Context, SHA256};
+
+use crate::etag::formula;
 
 use std::time::{Duration, UNIX_EPOCH};
 
-/// The opaque part of the `ETag` for `body`, asked for with these headers.
-///
-/// GitHub hashes, with SHA-256, the values of the request's `Accept`, `Authorization` and `Cookie`
-/// headers, those that were sent, each with a colon after it, and then the body as it is before
-/// any compression. That is not documented; it was found out and published by
-/// <https://github.com/bored-engineer/github-conditional-http-transport>.
-pub(super) fn etag(request: &HeaderMap, body: &[u8]) -> String {
-    let mut hash = Context::new(&SHA256);
-    for name in [ACCEPT, AUTHORIZATION, COOKIE] {
-        for value in request.get_all(name) {
-            hash.update(value.as_bytes());
-            hash.update(b":");
+/// How a tag follows from a request and a body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Formula {
+    /// As on GitHub.
+    #[default]
+    GitHubs,
+    /// As it may be one day: nobody can foretell it.
+    Another,
+}
+
+impl Formula {
+    /// The opaque part of the `ETag` for `body`, asked for with these headers.
+    pub(super) fn tag(self, request: &HeaderMap, body: &[u8]) -> String {
+        match self {
+            Self::GitHubs => formula(request, body),
+            Self::Another => formula(request, &[b"another formula:", body].concat()),
         }
     }
-    hash.update(body);
-    hex::encode(hash.finish())
 }
 
 /// Whether the client has this very answer already (RFC 9110, section 13.2.2: `If-None-Match`

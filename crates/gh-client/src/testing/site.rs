@@ -18,7 +18,7 @@ use super::asked::Asked;
 use super::body::{Body, Manner};
 use super::calls::{Asker, Call, Calls};
 use super::content::Content;
-use super::etag;
+use super::etag::{self, Formula};
 use super::faults::{Effect, Faults};
 use super::limits::Limits;
 use super::resource::{Refusal, Resource};
@@ -43,6 +43,7 @@ pub(super) struct State {
     pub(super) faults: Faults,
     pub(super) calls: Calls,
     pub(super) latency: Duration,
+    pub(super) formula: Formula,
     pub(super) requests: u64,
 }
 
@@ -204,7 +205,7 @@ impl State {
         }
         if asked.reads() && asked.segments() == ["rate_limit"] {
             let overview = self.limits.overview(caller, now);
-            return Answer::found(asked, caller, &Resource::new(overview));
+            return Answer::found(asked, caller, &Resource::new(overview), self.formula);
         }
         // A write that the limit will refuse must not be done first.
         if !asked.reads() && self.limits.quota(caller, now).remaining() == 0 {
@@ -217,7 +218,7 @@ impl State {
             now,
         };
         match visit.resource() {
-            Ok(resource) => Answer::found(asked, caller, &resource),
+            Ok(resource) => Answer::found(asked, caller, &resource, self.formula),
             Err(refusal) => Answer::refused(asked, &refusal),
         }
     }

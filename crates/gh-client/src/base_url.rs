@@ -1,0 +1,107 @@
+//! Where GitHub's API is.
+
+use std::fmt;
+
+use http::Uri;
+use http::uri::{Authority, PathAndQuery, Scheme};
+
+use crate::error::{InvalidUpstream, UpstreamError};
+
+/// Where GitHub's API is: `https://api.github.com`, or `https://HOST/api/v3` of an Enterprise
+/// Server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseUrl {
+    scheme: Scheme,
+    authority: Authority,
+    /// Without a slash at its end; empty where the API is at the root.
+    path: String,
+}
+
+impl BaseUrl {
+    /// The URL in `text`.
+    pub fn parse(text: &str) -> Result<Self, InvalidUpstream> {
+        // A password in a URL would be seen wherever the error is.
+        let shown = match text.rsplit_once('@') {
+            Some((_, host)) => format!("…@{host}"),
+            None => text.to_owned(),
+        };
+        let invalid = |reason| InvalidUpstream {
+            url: shown.clone(),
+            reason,
+        };
+        let uri: Uri = text.parse().map_err(|_| invalid("it does not parse"))?;
+        let parts = uri.into_parts();
+        let scheme = parts.scheme.ok_or_else(|| invalid("it has no scheme"))?;
+        if scheme != Scheme::HTTPS && scheme != Scheme::HTTP {
+            return Err(invalid("its scheme is neither https nor http"));
+        }
+        let authority = parts.authority.ok_or_else(|| invalid("it names no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(invalid("it holds credentials; give a token instead"));
+        }
+        let target = parts.path_and_query;
+        if target
+            .as_ref()
+            .is_some_and(|target| target.query().is_some())
+        {
+            return Err(invalid("it has a query"));
+        }
+        let path = target.as_ref().map_or("", PathAndQuery::path);
+        Ok(Self {
+            scheme,
+            authority,
+            path: path.trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// Host and port.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// The scheme, host and port: what an absolute URL at this API begins with.
+    pub fn origin(&self) -> String {
+        format!("{}://{}", self.scheme, self.authority)
+    }
+
+    /// The path below which the API lies, without a slash at its end.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether it is reached over TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
+    /// The path below the API's own: clients of an Enterprise Server say `/api/v3/user` for
+    /// `/user`.
+    pub(crate) fn api_path<'a>(&self, path: &'a str) -> &'a str {
+        for prefix in [self.path(), "/api/v3"] {
+            match path.strip_prefix(prefix) {
+                Some(rest) if !prefix.is_empty() && rest.starts_with('/') => return rest,
+                _ => {}
+            }
+        }
+        path
+    }
+
+    /// The URI of a target below the API's own path.
+    pub(crate) fn join(&self, target: &str) -> Result<Uri, UpstreamError> {
+        Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(self.authority.clone())
+            .path_and_query(format!("{}{target}", self.path))
+            .build()
+            .map_err(|_| UpstreamError::InvalidTarget)
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.scheme, self.authority, self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! github.md, "Limits", end to end.
+
+use super::*;
+
+const SPENT: [(&str, &str); 3] = [
+    ("x-ratelimit-limit", "60"),
+    ("x-ratelimit-remaining", "0"),
+    // A quarter of an hour from the start of the clock.
+    ("x-ratelimit-reset", "1700000900"),
+];
+
+#[tokio::test]
+async fn once_the_limit_is_used_up_only_what_is_free_is_sent() {
+    let fixture = Fixture::new(|asked| {
+        let mut response = github(asked, "body");
+        for (name, value) in SPENT {
+            response.headers_mut().insert(name, value.parse().unwrap());
+        }
+        response
+    });
+    fixture.get().await;
+    let refused = fixture
+        .respond(get("/y", &[("authorization", "token t")]))
+        .await;
+    assert_eq!(refused.headers()["retry-after"], "900");
+    assert_eq!(refused.headers()["x-ratelimit-remaining"], "0");
+    assert_eq!(refused.headers()["x-ratelimit-reset"], "1700000900");
+    let (status, _, body) = told_by(refused).await;
+    assert_eq!(status, 403);
+    assert!(body.contains("API rate limit exceeded"), "{body}");
+    assert_eq!(fixture.calls(), 1);
+
+    fixture.wait(60).await;
+    let free = fixture.get().await;
+    assert_eq!(free, told(200, "hit; detail=revalidated", "body"));
+    // Another principal has limits of its own.
+    assert_eq!(fixture.get_as("u").await.0, 200);
+    fixture.wait(840).await;
+    assert_eq!(
+        fixture
+            .respond(get("/y", &[("authorization", "token t")]))
+            .await
+            .status(),
+        200
+    );
+}
+
+#[tokio::test]
+async fn under_a_secondary_limit_nothing_is_sent_and_what_is_stale_is_served() {
+    let fixture = Fixture::new(|asked| match asked.uri().path() {
+        "/x" => github(asked, "body"),
+        _ => answer(429, &[("retry-after", "90")], "slow down"),
+    });
+    fixture.get().await;
+    let limited = get("/y", &[("authorization", "token t")]);
+    assert_eq!(told_by(fixture.respond(limited).await).await.0, 429);
+    fixture.wait(60).await;
+    assert_eq!(fixture.get().await, told(200, "hit; detail=stale", "body"));
+    assert_eq!(fixture.calls(), 2);
+    let refused = fixture
+        .respond(get("/z", &[("authorization", "token t")]))
+        .await;
+    assert_eq!(refused.headers()["retry-after"], "30");
+    assert_eq!(refused.status(), 429);
+    fixture.wait(30).await;
+    assert_eq!(
+        fixture.get().await,
+        told(200, "hit; detail=revalidated", "body")
+    );
+}
+
+#[tokio::test]
+async fn a_secondary_limit_that_only_the_message_tells_of_is_a_minute() {
+    let words = r#"{"message":"You have exceeded a secondary rate limit."}"#;
+    let fixture = Fixture::new(move |_| answer(403, &[], words));
+    assert_eq!(fixture.get().await, told(403, "fwd=uri-miss", words));
+    assert_eq!(fixture.get().await.0, 403);
+    assert_eq!(fixture.calls(), 1);
+    fixture.wait(60).await;
+    fixture.get().await;
+    assert_eq!(fixture.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_refusal_shows_the_limit_that_it_is_about() {
+    let fixture = Fixture::new(|_| answer(403, &SPENT, "rate limit exceeded"));
+    let response = fixture.respond(get("/x", &[])).await;
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    assert_eq!(response.headers()["x-ratelimit-reset"], "1700000900");
+}
+
+#[tokio::test]
+async fn what_is_left_is_asked_for_even_when_nothing_is() {
+    let fixture = Fixture::new(|_| answer(200, &SPENT, "{}"));
+    for _ in 0..2 {
+        let response = fixture.respond(get("/rate_limit", &[])).await;
+        assert_eq!(response.status(), 200);
+    }
+    assert_eq!(fixture.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_refusal_for_a_limit_leaves_the_stale_answer_in_place() {
+    let fixture = Fixture::new(|asked| match asked.headers().get("if-none-match") {
+        Some(_) => answer(403, &SPENT, "rate limit exceeded"),
+        None => github(asked, "body"),
+    });
+    fixture.get().await;
+    fixture.wait(60).await;
+    assert_eq!(fixture.get().await, told(200, "hit; detail=stale", "body"));
+}

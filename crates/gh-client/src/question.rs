@@ -1,0 +1,196 @@
+//! Which requests the cache may answer, and which of them ask the same.
+
+use cache_core::{Family, Path};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{Method, Request, Uri};
+
+use crate::base_url::BaseUrl;
+use crate::body::Body;
+use crate::credential::Credential;
+use crate::directives::Wishes;
+use crate::upstream::USER_AGENT;
+
+/// The media type that GitHub
+/// [recommends](https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api#accept),
+/// and which all that a client usually asks for comes down to.
+pub(crate) const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.github+json");
+
+/// Which version of the API a client gets that
+/// [names none](https://docs.github.com/en/rest/about-the-rest-api/api-versions). GitHub's `Vary`
+/// never lists it, so it has to be part of the question.
+pub(crate) const API_VERSION: HeaderValue = HeaderValue::from_static("2022-11-28");
+
+/// The header that names the version.
+pub(crate) const API_VERSION_HEADER: HeaderName = HeaderName::from_static("x-github-api-version");
+
+/// What is done with a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// Looked up in the cache.
+    Look(Question),
+    /// Passed on untouched, because of its method.
+    ForwardMethod,
+    /// Passed on untouched, because it, or what it asks for, must not be cached.
+    Bypass,
+}
+
+/// A request that the cache may answer, in its normal form: what it asks, and nothing of who
+/// asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Question {
+    /// Path and query below the API's own path, the query's pairs in order.
+    pub(crate) target: PathAndQuery,
+    /// The media type that is asked for.
+    pub(crate) accept: HeaderValue,
+    /// The version of the API that is asked.
+    pub(crate) api_version: HeaderValue,
+}
+
+impl Plan {
+    /// What is done with this request.
+    pub(crate) fn of<B>(request: &Request<B>, base: &BaseUrl) -> Self {
+        // A HEAD is answered from GET's entry: RFC 9110, section 9.3.2.
+        if ![Method::GET, Method::HEAD].contains(request.method()) {
+            return Self::ForwardMethod;
+        }
+        let headers = request.headers();
+        if Wishes::of(headers).no_store
+            || headers.keys().any(changes_the_answer)
+            || has_body(headers)
+            || !is_at(request.uri(), base)
+        {
+            return Self::Bypass;
+        }
+        let path = base.api_path(request.uri().path());
+        if path == "/rate_limit" {
+            return Self::Bypass;
+        }
+        let (Ok(accept), Ok(api_version), Some(target)) = (
+            accept(headers),
+            api_version(headers),
+            target(path, request.uri().query()),
+        ) else {
+            return Self::Bypass;
+        };
+        Self::Look(Question {
+            target,
+            accept,
+            api_version,
+        })
+    }
+}
+
+impl Question {
+    /// What is asked, as the cache knows it.
+    pub(crate) fn family(&self, base: &BaseUrl) -> Family {
+        Family::of([
+            b"GET",
+            base.authority().as_str().as_bytes(),
+            base.path().as_bytes(),
+            self.target.as_str().as_bytes(),
+            self.accept.as_bytes(),
+            self.api_version.as_bytes(),
+        ])
+    }
+
+    /// The path alone.
+    pub(crate) fn path(&self) -> &str {
+        self.target.path()
+    }
+
+    /// The question in the one form in which it is sent upstream, whoever asks.
+    pub(crate) fn to_request(&self, credential: Option<&Credential>) -> Request<Body> {
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = self.target.clone().into();
+        let headers = request.headers_mut();
+        headers.insert(header::ACCEPT, self.accept.clone());
+        headers.insert(API_VERSION_HEADER, self.api_version.clone());
+        headers.insert(header::USER_AGENT, USER_AGENT);
+        if let Some(credential) = credential {
+            headers.insert(header::AUTHORIZATION, credential.as_header().clone());
+        }
+        request
+    }
+}
+
+/// Where the answers of a path are filed: below the path, at a place of their own, so that they can
+/// be invalidated without what lies below the path, as well as with it.
+pub(crate) fn filed_at(path: &str) -> Path {
+    Path::new(&format!("{path}/."))
+}
+
+/// Whether a header asks for something that the question does not tell: a part of the answer, one
+/// for a browser's session, or a feature of GitHub's that came after this was written.
+fn changes_the_answer(name: &HeaderName) -> bool {
+    let is_known = [header::RANGE, header::COOKIE, header::UPGRADE].contains(name)
+        || name == "x-http-method-override"
+        || name == "x-requested-with";
+    is_known || (name.as_str().starts_with("x-github-") && name != API_VERSION_HEADER)
+}
+
+/// Whether a request goes to the API: it says no host, or the API's.
+pub(crate) fn is_at(uri: &Uri, base: &BaseUrl) -> bool {
+    uri.authority()
+        .is_none_or(|authority| authority == base.authority())
+}
+
+/// A GET with a body asks something that its URL does not say.
+fn has_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::TRANSFER_ENCODING)
+        || headers
+            .get(header::CONTENT_LENGTH)
+            .is_some_and(|length| length != "0")
+}
+
+/// Path and query, with the pairs of the query sorted by name. Pairs of one name keep their
+/// order, which may mean something.
+fn target(path: &str, query: Option<&str>) -> Option<PathAndQuery> {
+    let mut pairs: Vec<&str> = query
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .collect();
+    pairs.sort_by_key(|pair| pair.split('=').next());
+    let target = match pairs.as_slice() {
+        [] => path.parse(),
+        pairs => format!("{path}?{}", pairs.join("&")).parse(),
+    };
+    target.ok()
+}
+
+/// A header that says one thing stands there twice, and which counts is anybody's guess.
+struct Ambiguous;
+
+fn accept(headers: &HeaderMap) -> Result<HeaderValue, Ambiguous> {
+    let asked = single(headers, &header::ACCEPT)?;
+    Ok(match asked.map_or(&b""[..], HeaderValue::as_bytes) {
+        b""
+        | b"*/*"
+        | b"application/json"
+        | b"application/vnd.github+json"
+        | b"application/vnd.github.v3+json" => MEDIA_TYPE,
+        _ => asked.cloned().unwrap_or(MEDIA_TYPE),
+    })
+}
+
+fn api_version(headers: &HeaderMap) -> Result<HeaderValue, Ambiguous> {
+    let asked = single(headers, &API_VERSION_HEADER)?;
+    Ok(asked.cloned().unwrap_or(API_VERSION))
+}
+
+/// The header's only value, if there is any.
+fn single<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'a HeaderValue>, Ambiguous> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    match values.next() {
+        Some(_) => Err(Ambiguous),
+        None => Ok(first),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! Trying again what did not get through: tower's [`Retry`](tower::retry::Retry), by these rules.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, Request, Response, StatusCode};
+use tokio::time::{Instant, Sleep};
+use tower::retry::Policy;
+use tower::retry::backoff::{
+    Backoff, ExponentialBackoff, ExponentialBackoffMaker, InvalidBackoff, MakeBackoff,
+};
+use tower::retry::budget::{Budget, TpsBudget};
+use tower::util::rng::HasherRng;
+
+use crate::body::Body;
+use crate::directives::retry_after;
+use crate::error::UpstreamError;
+use crate::fetch::PATIENCE;
+
+/// How often a request is sent before its failure is believed. A request says so among its
+/// extensions; those that do not are sent [as often as any](Attempts::ALL).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Attempts(u32);
+
+impl Attempts {
+    /// Where there is nothing to serve in place of an answer.
+    pub(crate) const ALL: Self = Self(5);
+    /// Where there is.
+    pub(crate) const FEW: Self = Self(2);
+}
+
+/// Marks a request as one that may be sent twice, though its method does not say so: a query of
+/// GraphQL's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Repeatable;
+
+/// Retries with an exponential, jittered back-off, what may be sent twice
+/// ([RFC 9110, section 9.2.2](https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2)), where GitHub
+/// cannot be reached or answers with a 5xx, within the client's [`PATIENCE`].
+///
+/// All clients together have a budget of retries: where GitHub is gone altogether, they hear so at
+/// once instead of each waiting for it.
+#[derive(Clone, Debug)]
+pub(crate) struct RetryPolicy {
+    budget: Arc<TpsBudget>,
+    backoff: ExponentialBackoff,
+    sent: u32,
+    until: Option<Instant>,
+}
+
+/// The least and the most that is waited before an attempt.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// Half as long again, at most, so that clients that failed together do not come back together.
+const JITTER: f64 = 0.5;
+
+/// The window of the budget, its least number of retries a second, and their share in all requests.
+const BUDGET: (Duration, u32, f32) = (Duration::from_secs(10), 2, 0.2);
+
+impl RetryPolicy {
+    pub(crate) fn new() -> Result<Self, InvalidBackoff> {
+        let (least, most) = BACKOFF;
+        let (window, least_retries, share) = BUDGET;
+        let mut maker = ExponentialBackoffMaker::new(least, most, JITTER, HasherRng::default())?;
+        Ok(Self {
+            budget: Arc::new(TpsBudget::new(window, least_retries, share)),
+            backoff: maker.make_backoff(),
+            sent: 0,
+            until: None,
+        })
+    }
+}
+
+impl Policy<Request<Body>, Response<Body>, UpstreamError> for RetryPolicy {
+    type Future = Sleep;
+
+    fn retry(
+        &mut self,
+        request: &mut Request<Body>,
+        result: &mut Result<Response<Body>, UpstreamError>,
+    ) -> Option<Sleep> {
+        self.sent += 1;
+        let asked_to_wait = match result {
+            Ok(response) if is_passing(response.status()) => retry_after(response.headers()),
+            Err(error) if error.may_pass() => None,
+            _ => {
+                self.budget.deposit();
+                return None;
+            }
+        };
+        let attempts = request.extensions().get().copied().unwrap_or(Attempts::ALL);
+        let wait_until = Instant::now() + asked_to_wait.unwrap_or_default();
+        if self.sent >= attempts.0
+            || self.until.is_some_and(|until| wait_until >= until)
+            || !self.budget.withdraw()
+        {
+            return None;
+        }
+        match asked_to_wait {
+            Some(wait) => Some(tokio::time::sleep(wait)),
+            None => Some(self.backoff.next_backoff()),
+        }
+    }
+
+    fn clone_request(&mut self, request: &Request<Body>) -> Option<Request<Body>> {
+        self.until = Some(Instant::now() + PATIENCE);
+        if !may_be_repeated(request) {
+            return None;
+        }
+        let mut clone = Request::new(request.body().try_clone()?);
+        *clone.method_mut() = request.method().clone();
+        *clone.uri_mut() = request.uri().clone();
+        *clone.headers_mut() = request.headers().clone();
+        *clone.extensions_mut() = request.extensions().clone();
+        Some(clone)
+    }
+}
+
+/// Whether a request changes nothing, however often it is sent.
+pub(crate) fn may_be_repeated(request: &Request<Body>) -> bool {
+    [Method::GET, Method::HEAD].contains(request.method())
+        || request.extensions().get::<Repeatable>().is_some()
+}
+
+/// What may be over in a moment.
+fn is_passing(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::INTERNAL_SERVER_ERROR
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! The decorators in their order, over whatever sends requests in the end.
+
+use std::sync::Arc;
+
+use cache_core::Cache;
+use tokio::sync::Semaphore;
+use tower::Layer;
+use tower::retry::{Retry, RetryLayer};
+
+use crate::base_url::BaseUrl;
+use crate::cache_first::{CacheFirst, CacheFirstLayer, Upward};
+use crate::error::BuildError;
+use crate::fetch::{Desk, ROOM};
+use crate::gate::{Gate, GateLayer};
+use crate::limits::Limits;
+use crate::observe::{ObserveLayer, Observing};
+use crate::pace::{PaceLayer, Paced};
+use crate::patience::{PatienceLayer, Patient};
+use crate::policy::Keeping;
+use crate::proof::Proofs;
+use crate::retry::RetryPolicy;
+use crate::scope::Scopes;
+use crate::stats::Counters;
+
+/// The stack over `L`, from the outside in.
+///
+/// The gate is passed twice: a wait that leads nowhere is not begun, and what others have met
+/// meanwhile counts.
+pub(crate) type Stack<L> = CacheFirst<Retry<RetryPolicy, Gate<Paced<Gate<Observing<Patient<L>>>>>>>;
+
+/// What the decorators work with.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) cache: Cache,
+    pub(crate) base: Arc<BaseUrl>,
+    pub(crate) keeping: Keeping,
+    pub(crate) scopes: Scopes,
+    pub(crate) limits: Limits,
+    pub(crate) counters: Arc<Counters>,
+    /// Whether to keep to a pace of our own.
+    pub(crate) pace: bool,
+}
+
+impl Parts {
+    /// The stack over `leaf`.
+    pub(crate) fn over<L: Upward>(self, leaf: L) -> Result<Stack<L>, BuildError> {
+        let Self {
+            cache,
+            scopes,
+            limits,
+            ..
+        } = self;
+        let observe = ObserveLayer {
+            limits: limits.clone(),
+            scopes: scopes.clone(),
+            cache: cache.clone(),
+        };
+        let gate = GateLayer {
+            limits: limits.clone(),
+            scopes: scopes.clone(),
+            cache: cache.clone(),
+        };
+        let pace = PaceLayer::new(scopes.clone(), self.pace);
+        let retry = RetryPolicy::new().map_err(|_| BuildError::Backoff)?;
+        let cache_first = CacheFirstLayer {
+            cache,
+            base: self.base,
+            desk: Desk {
+                keeping: Arc::new(self.keeping),
+                scopes,
+                limits,
+                proofs: Proofs::new(),
+                room: Arc::new(Semaphore::new(ROOM)),
+            },
+            counters: self.counters,
+        };
+        let attempt = gate.layer(observe.layer(PatienceLayer.layer(leaf)));
+        let sending = gate.layer(pace.layer(attempt));
+        Ok(cache_first.layer(RetryLayer::new(retry).layer(sending)))
+    }
+}
