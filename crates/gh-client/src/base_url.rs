@@ -6,6 +6,7 @@ use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
 
 use crate::error::{InvalidUpstream, UpstreamError};
+use crate::graphql;
 
 /// Where GitHub's API is: `https://api.github.com`, or `https://HOST/api/v3` of an Enterprise
 /// Server.
@@ -77,6 +78,10 @@ impl BaseUrl {
     /// The path below the API's own: clients of an Enterprise Server say `/api/v3/user` for
     /// `/user`.
     pub(crate) fn api_path<'a>(&self, path: &'a str) -> &'a str {
+        // <https://docs.github.com/en/enterprise-server/graphql/guides/forming-calls-with-graphql>
+        if path == "/api/graphql" {
+            return graphql::PATH;
+        }
         for prefix in [self.path(), "/api/v3"] {
             match path.strip_prefix(prefix) {
                 Some(rest) if !prefix.is_empty() && rest.starts_with('/') => return rest,
@@ -88,10 +93,16 @@ impl BaseUrl {
 
     /// The URI of a target below the API's own path.
     pub(crate) fn join(&self, target: &str) -> Result<Uri, UpstreamError> {
+        // An Enterprise Server has GraphQL beside version 3, not below it.
+        let root = self.path.strip_suffix("/v3");
+        let path = match root {
+            Some(root) if target == graphql::PATH => root,
+            _ => &self.path,
+        };
         Uri::builder()
             .scheme(self.scheme.clone())
             .authority(self.authority.clone())
-            .path_and_query(format!("{}{target}", self.path))
+            .path_and_query(format!("{path}{target}"))
             .build()
             .map_err(|_| UpstreamError::InvalidTarget)
     }

@@ -15,6 +15,7 @@ use tower_http::decompression::{Decompression, DecompressionBody};
 
 use crate::base_url::BaseUrl;
 use crate::body::Body;
+use crate::collect::{Collected, collect};
 use crate::condition::Condition;
 use crate::credential::Credential;
 use crate::decision::Decision;
@@ -22,7 +23,8 @@ use crate::directives::Wishes;
 use crate::error::UpstreamError;
 use crate::etag;
 use crate::fetch::{Ask, Desk, Unavailable};
-use crate::question::{Plan, Question, filed_at};
+use crate::graphql::{self, Query};
+use crate::question::{Plan, Question};
 use crate::scope::Standing;
 use crate::stats::Counters;
 use crate::stored::Stored;
@@ -88,6 +90,7 @@ impl<S: Upward> Service<Request<Body>> for CacheFirst<S> {
         let this = self.clone();
         match Plan::of(&request, &self.layer.base) {
             Plan::Look(question) => Box::pin(this.look_up(question, request)),
+            Plan::Read => Box::pin(this.read(request)),
             Plan::ForwardMethod => Box::pin(this.forward(request, Decision::Method)),
             Plan::Bypass => Box::pin(this.forward(request, Decision::Bypass)),
         }
@@ -105,6 +108,25 @@ impl<S: Upward> CacheFirst<S> {
         Ok(decision.put_on(Duration::ZERO, response))
     }
 
+    /// Reads what GraphQL is asked.
+    async fn read(self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
+        let (parts, body) = request.into_parts();
+        let body = match collect(body, graphql::MAX_REQUEST).await {
+            Collected::Complete(body) => body,
+            Collected::Unfinished(body) => {
+                let request = Request::from_parts(parts, body);
+                return self.forward(request, Decision::Method).await;
+            }
+        };
+        let query = Query::read(&parts.headers, body.clone());
+        let question = query.and_then(|query| Question::of_query(&parts.headers, query));
+        let request = Request::from_parts(parts, Body::full(body));
+        match question {
+            Some(question) => self.look_up(question, request).await,
+            None => self.forward(request, Decision::Method).await,
+        }
+    }
+
     async fn look_up(
         self,
         question: Question,
@@ -114,7 +136,7 @@ impl<S: Upward> CacheFirst<S> {
         let lookup = Lookup {
             resource: Resource::new(
                 Key::new(question.family(&self.layer.base), asker.scope),
-                filed_at(question.path()),
+                question.filed(asker.scope),
             ),
             question,
             asker,

@@ -16,6 +16,7 @@ use crate::collect::{Collected, collect};
 use crate::credential::Credential;
 use crate::error::UpstreamError;
 use crate::etag;
+use crate::graphql;
 use crate::limits::{self, Limits};
 use crate::policy::{self, Keeping};
 use crate::proof::{Proofs, Proven};
@@ -119,8 +120,8 @@ where
         {
             return Basis::Own(entry, stored);
         }
-        // Without a credential a 304 costs as much as an answer.
-        if self.credential.is_none() {
+        // Without a credential a 304 costs as much as an answer; and GraphQL has no 304.
+        if self.credential.is_none() || self.question.query.is_some() {
             return Basis::Nothing;
         }
         let own = self.resource.key.scope;
@@ -169,6 +170,9 @@ where
         };
         // Where something can be served, nobody has to wait for many attempts.
         request.extensions_mut().insert(Attempts::FEW);
+        if self.question.query.is_some() {
+            return request;
+        }
         if !is_own {
             // The date says nothing of what this principal would see: the tag alone is a proof.
             let etag = etag::computed(request.headers(), &stored.body);
@@ -250,7 +254,13 @@ where
         };
         let is_private = policy::is_private(&parts.headers);
         let is_struck = policy::is_secondary_limit(parts.status, &body);
-        let is_limited = is_struck || policy::is_rate_limited(parts.status, &parts.headers);
+        let outcome = match self.question.query {
+            Some(_) => graphql::Outcome::of(&body),
+            None => graphql::Outcome::Complete,
+        };
+        let is_limited = is_struck
+            || policy::is_rate_limited(parts.status, &parts.headers)
+            || outcome == graphql::Outcome::Limited;
         let is_unavailable = parts.status.is_server_error() || is_limited;
         // Where a header tells of it, note has been taken.
         if is_struck && !policy::is_rate_limited(parts.status, &parts.headers) {
@@ -278,7 +288,8 @@ where
         let value = stored.encode()?;
         let lifetime = self.desk.keeping.lifetime(&self.question, &stored);
         // What a stranger is refused must not take the place of what others see.
-        let may_keep = self.standing == Standing::Known || stored.status == StatusCode::OK;
+        let may_keep = (self.standing == Standing::Known || stored.status == StatusCode::OK)
+            && outcome == graphql::Outcome::Complete;
         Ok(match lifetime.filter(|_| may_keep) {
             Some(lifetime) => Fetched::New(value, lifetime),
             None => Fetched::Passing(value),

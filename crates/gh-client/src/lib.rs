@@ -56,6 +56,7 @@ mod etag;
 mod fetch;
 mod gate;
 mod github;
+mod graphql;
 pub mod limits;
 mod observe;
 mod pace;
@@ -74,6 +75,7 @@ pub mod testing;
 mod token;
 mod ttl;
 mod upstream;
+mod writes;
 
 pub use base_url::BaseUrl;
 pub use body::Body;

@@ -1,6 +1,6 @@
 //! Which requests the cache may answer, and which of them ask the same.
 
-use cache_core::{Family, Path};
+use cache_core::{Family, Path, Scope};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Uri};
@@ -9,6 +9,8 @@ use crate::base_url::BaseUrl;
 use crate::body::Body;
 use crate::credential::Credential;
 use crate::directives::Wishes;
+use crate::graphql::{self, Query};
+use crate::retry::Repeatable;
 use crate::upstream::USER_AGENT;
 
 /// The media type that GitHub
@@ -29,6 +31,8 @@ pub(crate) const API_VERSION_HEADER: HeaderName = HeaderName::from_static("x-git
 pub(crate) enum Plan {
     /// Looked up in the cache.
     Look(Question),
+    /// Looked up where its body turns out to be a GraphQL query, else passed on.
+    Read,
     /// Passed on untouched, because of its method.
     ForwardMethod,
     /// Passed on untouched, because it, or what it asks for, must not be cached.
@@ -45,11 +49,16 @@ pub(crate) struct Question {
     pub(crate) accept: HeaderValue,
     /// The version of the API that is asked.
     pub(crate) api_version: HeaderValue,
+    /// What GraphQL is asked, in place of a path.
+    pub(crate) query: Option<Query>,
 }
 
 impl Plan {
     /// What is done with this request.
     pub(crate) fn of<B>(request: &Request<B>, base: &BaseUrl) -> Self {
+        if graphql::may_be_query(request, base) {
+            return Self::Read;
+        }
         // A HEAD is answered from GET's entry: RFC 9110, section 9.3.2.
         if ![Method::GET, Method::HEAD].contains(request.method()) {
             return Self::ForwardMethod;
@@ -77,21 +86,47 @@ impl Plan {
             target,
             accept,
             api_version,
+            query: None,
         })
     }
 }
 
 impl Question {
+    /// The question that a GraphQL query puts, whose headers are these.
+    pub(crate) fn of_query(headers: &HeaderMap, query: Query) -> Option<Self> {
+        Some(Self {
+            target: PathAndQuery::from_static(graphql::PATH),
+            accept: accept(headers).ok()?,
+            api_version: api_version(headers).ok()?,
+            query: Some(query),
+        })
+    }
+
     /// What is asked, as the cache knows it.
     pub(crate) fn family(&self, base: &BaseUrl) -> Family {
-        Family::of([
-            b"GET",
+        let method: &[u8] = match self.query {
+            Some(_) => b"POST",
+            None => b"GET",
+        };
+        let query = self.query.as_ref().map(Query::parts);
+        let parts = [
+            method,
             base.authority().as_str().as_bytes(),
             base.path().as_bytes(),
             self.target.as_str().as_bytes(),
             self.accept.as_bytes(),
             self.api_version.as_bytes(),
-        ])
+        ];
+        Family::of(parts.into_iter().chain(query.into_iter().flatten()))
+    }
+
+    /// Where answers to it are filed, of those that are filed under `scope`.
+    pub(crate) fn filed(&self, scope: Scope) -> Path {
+        match self.query {
+            // What a write changes of them cannot be told by their path.
+            Some(_) => graphql_of(scope),
+            None => filed_at(self.path()),
+        }
     }
 
     /// The path alone.
@@ -101,7 +136,10 @@ impl Question {
 
     /// The question in the one form in which it is sent upstream, whoever asks.
     pub(crate) fn to_request(&self, credential: Option<&Credential>) -> Request<Body> {
-        let mut request = Request::new(Body::empty());
+        let mut request = match &self.query {
+            None => Request::new(Body::empty()),
+            Some(query) => query_request(query),
+        };
         *request.uri_mut() = self.target.clone().into();
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT, self.accept.clone());
@@ -114,15 +152,39 @@ impl Question {
     }
 }
 
+fn query_request(query: &Query) -> Request<Body> {
+    let mut request = Request::new(Body::full(query.body.clone()));
+    *request.method_mut() = Method::POST;
+    let headers = request.headers_mut();
+    let json = HeaderValue::from_static("application/json; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, json);
+    if let Some(features) = &query.features {
+        headers.insert(graphql::FEATURES, features.clone());
+    }
+    request.extensions_mut().insert(Repeatable);
+    request
+}
+
+/// A path as it counts for invalidations. GitHub's names are the same in upper and lower case; that
+/// those of files are not makes at worst too much void.
+pub(crate) fn place(path: &str) -> String {
+    path.to_ascii_lowercase()
+}
+
 /// Where the answers of a path are filed: below the path, at a place of their own, so that they can
 /// be invalidated without what lies below the path, as well as with it.
 pub(crate) fn filed_at(path: &str) -> Path {
-    Path::new(&format!("{path}/."))
+    Path::new(&format!("{}/.", place(path)))
+}
+
+/// Where the answers of GraphQL are that are filed under this scope.
+pub(crate) fn graphql_of(scope: Scope) -> Path {
+    Path::new(&format!("{}/{scope}", graphql::PATH))
 }
 
 /// Whether a header asks for something that the question does not tell: a part of the answer, one
 /// for a browser's session, or a feature of GitHub's that came after this was written.
-fn changes_the_answer(name: &HeaderName) -> bool {
+pub(crate) fn changes_the_answer(name: &HeaderName) -> bool {
     let is_known = [header::RANGE, header::COOKIE, header::UPGRADE].contains(name)
         || name == "x-http-method-override"
         || name == "x-requested-with";

@@ -21,12 +21,14 @@ use crate::proof::Proofs;
 use crate::retry::RetryPolicy;
 use crate::scope::Scopes;
 use crate::stats::Counters;
+use crate::writes::{Writes, WritesLayer};
 
 /// The stack over `L`, from the outside in.
 ///
 /// The gate is passed twice: a wait that leads nowhere is not begun, and what others have met
 /// meanwhile counts.
-pub(crate) type Stack<L> = CacheFirst<Retry<RetryPolicy, Gate<Paced<Gate<Observing<Patient<L>>>>>>>;
+pub(crate) type Stack<L> =
+    Writes<CacheFirst<Retry<RetryPolicy, Gate<Paced<Gate<Observing<Patient<L>>>>>>>>;
 
 /// What the decorators work with.
 #[derive(Clone)]
@@ -61,6 +63,7 @@ impl Parts {
             cache: cache.clone(),
         };
         let pace = PaceLayer::new(scopes.clone(), self.pace);
+        let writes = WritesLayer::new(cache.clone(), Arc::clone(&self.base), scopes.clone());
         let retry = RetryPolicy::new().map_err(|_| BuildError::Backoff)?;
         let cache_first = CacheFirstLayer {
             cache,
@@ -76,6 +79,7 @@ impl Parts {
         };
         let attempt = gate.layer(observe.layer(PatienceLayer.layer(leaf)));
         let sending = gate.layer(pace.layer(attempt));
-        Ok(cache_first.layer(RetryLayer::new(retry).layer(sending)))
+        let reading = cache_first.layer(RetryLayer::new(retry).layer(sending));
+        Ok(writes.layer(reading))
     }
 }

@@ -41,3 +41,17 @@ fn a_url_that_no_api_can_be_at_is_refused_with_what_is_wrong() {
         );
     }
 }
+
+#[test]
+fn graphql_is_beside_an_enterprise_servers_version_3() {
+    let joined = |base, path| {
+        let base = BaseUrl::parse(base).unwrap();
+        base.join(base.api_path(path)).unwrap().to_string()
+    };
+    for path in ["/graphql", "/api/graphql"] {
+        let ghes = joined("https://ghes.corp/api/v3", path);
+        assert_eq!(ghes, "https://ghes.corp/api/graphql");
+        let github = joined("https://api.github.com", path);
+        assert_eq!(github, "https://api.github.com/graphql");
+    }
+}

@@ -1,6 +1,7 @@
 //! What clients notice, with a scripted upstream in place of GitHub.
 
 mod asking;
+mod graphql;
 mod limiting;
 mod serving;
 mod sharing;
@@ -17,6 +18,7 @@ use super::*;
 use crate::credential::PrincipalKey;
 use crate::limits::Limits;
 use crate::policy::Keeping;
+use crate::question::filed_at;
 use crate::scope::{Scopes, Sharing};
 use crate::stack::{Parts, Stack};
 
