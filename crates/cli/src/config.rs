@@ -9,7 +9,7 @@ use std::time::Duration;
 use cache_crypto::{Secret, SecretKind, read_private};
 use cache_net::{Multiaddr, Protocol};
 use etcetera::BaseStrategy;
-use gh_client::{BaseUrl, Token};
+use gh_client::{BaseUrl, Token, TtlRule};
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 use tokio::time;
@@ -42,6 +42,12 @@ pub(crate) struct Config {
     pub(crate) disk: Option<Disk>,
     pub(crate) default_ttl: Duration,
     pub(crate) stale_for: Duration,
+    pub(crate) negative_ttl: Option<Duration>,
+    pub(crate) ttl_rules: Vec<TtlRule>,
+    /// Who is shown an answer without GitHub being asked.
+    pub(crate) shown_to: gh_client::Sharing,
+    /// Whether to stay under GitHub's secondary limits.
+    pub(crate) pace: bool,
 }
 
 /// Where entries are kept that outlive the process.
@@ -185,6 +191,10 @@ impl Config {
             disk,
             default_ttl: seconds(settings.default_ttl, 300),
             stale_for: seconds(settings.stale_for, 86_400),
+            negative_ttl: settings.negative_ttl.map(Duration::from_secs),
+            ttl_rules: settings.ttl,
+            shown_to: settings.sharing.unwrap_or_default(),
+            pace: settings.pace.unwrap_or(true),
         })
     }
 }

@@ -50,7 +50,14 @@ impl Node {
             .upstream(&config.upstream)
             .default_ttl(config.default_ttl)
             .stale_for(config.stale_for)
+            .ttl_rules(config.ttl_rules.iter().cloned())
+            .sharing(config.shown_to)
+            .pace(config.pace)
             .via(proxy::VIA);
+        let client = match config.negative_ttl {
+            Some(ttl) => client.negative_ttl(ttl),
+            None => client,
+        };
         let cache = builder.longest_lifetime(client.longest_lifetime()).build();
         let client = client
             .build(cache.clone())

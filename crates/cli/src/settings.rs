@@ -6,10 +6,13 @@
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Parser, ValueEnum};
+use gh_client::{InvalidPattern, TtlRule};
+use serde::Deserialize;
 
 use crate::config::ConfigError;
 use crate::env::Env;
@@ -92,6 +95,22 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "SECS", value_parser = seconds)]
     pub(crate) stale_for: Option<u64>,
 
+    /// For how long it is remembered that something is not there [env: GHMESH_NEGATIVE_TTL] [default: not at all]
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    pub(crate) negative_ttl: Option<u64>,
+
+    /// Who is shown an answer without GitHub being asked: the tokens to which GitHub has shown it, or all of a fleet whose jobs have equal rights [env: GHMESH_SHARING] [default: token]
+    #[arg(long, value_name = "token|fleet", value_parser = sharing)]
+    pub(crate) sharing: Option<gh_client::Sharing>,
+
+    /// Stay under GitHub's secondary limits by sending more slowly [env: GHMESH_PACE] [default: on]
+    #[arg(long, value_name = "on|off", value_parser = BoolishValueParser::new())]
+    pub(crate) pace: Option<bool>,
+
+    /// How long the answers of some paths are fresh; in the configuration file alone.
+    #[arg(skip)]
+    pub(crate) ttl: Vec<TtlRule>,
+
     /// How the log on stderr looks [default: text]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
@@ -132,7 +151,7 @@ pub(crate) const PREVIOUS_SECRET: &str = "CACHE_P2P_PREVIOUS_SECRET";
 
 /// The variables that stand for a flag, under the names that the original system gave them where
 /// it had one.
-const VARIABLES: [(&str, &str); 15] = [
+const VARIABLES: [(&str, &str); 18] = [
     ("GHMESH_LISTEN", "listen"),
     ("GHMESH_LISTEN_UNIX", "listen-unix"),
     ("GHMESH_UPSTREAM", "upstream"),
@@ -148,6 +167,9 @@ const VARIABLES: [(&str, &str); 15] = [
     ("GHMESH_MAX_DISK", "max-disk"),
     ("CACHE_DEFAULT_TTL", "default-ttl"),
     ("GHMESH_STALE_FOR", "stale-for"),
+    ("GHMESH_NEGATIVE_TTL", "negative-ttl"),
+    ("GHMESH_SHARING", "sharing"),
+    ("GHMESH_PACE", "pace"),
 ];
 
 impl Settings {
@@ -204,6 +226,10 @@ impl Settings {
                 )));
             }
             let source = format!("{}: {key}", path.display());
+            if key == "ttl" {
+                settings.ttl = ttl_rules(value).map_err(unreadable)?;
+                continue;
+            }
             let values = match value {
                 toml::Value::Array(values) => values,
                 value => vec![value],
@@ -257,6 +283,10 @@ impl Settings {
             max_disk: self.max_disk.or(lower.max_disk),
             default_ttl: self.default_ttl.or(lower.default_ttl),
             stale_for: self.stale_for.or(lower.stale_for),
+            negative_ttl: self.negative_ttl.or(lower.negative_ttl),
+            sharing: self.sharing.or(lower.sharing),
+            pace: self.pace.or(lower.pace),
+            ttl: list(self.ttl, lower.ttl),
             log_format: self.log_format.or(lower.log_format),
             verbose: self.verbose.max(lower.verbose),
             quiet: self.quiet || lower.quiet,
@@ -273,6 +303,32 @@ fn in_a_line(error: &toml::de::Error, text: &str) -> String {
     });
     let message = error.message().replace('\n', ", ");
     format!("line {line}: {message}")
+}
+
+/// The rules of a file's `[[ttl]]`: `path = "/repos/*/*/actions/**"`, `seconds = 30`.
+fn ttl_rules(value: toml::Value) -> Result<Vec<TtlRule>, String> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Rule {
+        path: String,
+        seconds: u64,
+    }
+    let rules: Vec<Rule> = value
+        .try_into()
+        .map_err(|error: toml::de::Error| format!("[[ttl]]: {}", error.message()))?;
+    let rules = rules.into_iter().map(|Rule { path, seconds }| {
+        if seconds > MAX_SECONDS {
+            return Err(format!(
+                "[[ttl]]: {seconds} seconds are more than a hundred years"
+            ));
+        }
+        let path = path
+            .parse()
+            .map_err(|error: InvalidPattern| format!("[[ttl]]: {error}"))?;
+        let ttl = Duration::from_secs(seconds);
+        Ok(TtlRule { path, ttl })
+    });
+    rules.collect()
 }
 
 /// A value of a TOML file as it would stand on a command line.
@@ -318,6 +374,11 @@ fn socket_address(text: &str) -> Result<SocketAddr, String> {
 fn seconds(text: &str) -> Result<u64, String> {
     let seconds = text.parse().ok().filter(|seconds| *seconds <= MAX_SECONDS);
     seconds.ok_or_else(|| "write whole seconds, like 300".to_owned())
+}
+
+fn sharing(text: &str) -> Result<gh_client::Sharing, String> {
+    text.parse()
+        .map_err(|error: gh_client::InvalidSharing| error.to_string())
 }
 
 fn size(text: &str) -> Result<ByteSize, String> {

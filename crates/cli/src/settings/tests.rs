@@ -155,3 +155,52 @@ fn a_file_that_is_not_there_or_not_toml_is_refused_by_name() {
     let error = complete(&line, &Env::default()).unwrap_err();
     assert!(error.contains("line 1") && !error.contains('\n'), "{error}");
 }
+
+#[test]
+fn rules_for_paths_are_read_from_the_file() {
+    let text = "sharing = 'fleet'\npace = 'off'\n\
+                [[ttl]]\npath = '/repos/*/*/actions/**'\nseconds = 30\n\
+                [[ttl]]\npath = '/meta'\nseconds = 0\n";
+    let file = file(text);
+    let path = file.path().to_str().unwrap();
+    let settings = complete(&["--config", path], &Env::from([])).unwrap();
+    let rules: Vec<_> = settings
+        .ttl
+        .iter()
+        .map(|rule| (rule.path.to_string(), rule.ttl.as_secs()))
+        .collect();
+    assert_eq!(
+        rules,
+        [
+            ("/repos/*/*/actions/**".to_owned(), 30),
+            ("/meta".to_owned(), 0)
+        ]
+    );
+    assert_eq!(settings.sharing, Some(gh_client::Sharing::Fleet));
+    assert_eq!(settings.pace, Some(false));
+}
+
+#[test]
+fn a_rule_that_cannot_be_is_refused_with_its_reason() {
+    for (rule, reason) in [
+        ("path = 'repos'\nseconds = 1", "no pattern"),
+        ("path = '/x'", "seconds"),
+        ("path = '/x'\nseconds = 1\nttl = 2", "ttl"),
+    ] {
+        let file = file(&format!("[[ttl]]\n{rule}\n"));
+        let path = file.path().to_str().unwrap();
+        let refused = complete(&["--config", path], &Env::from([])).unwrap_err();
+        assert!(refused.contains(reason), "{refused}");
+    }
+}
+
+#[test]
+fn sharing_and_pace_are_words() {
+    let env = Env::from([("GHMESH_SHARING", "fleet"), ("GHMESH_PACE", "off")]);
+    let settings = complete(&["--pace", "on"], &env).unwrap();
+    assert_eq!(settings.pace, Some(true));
+    assert_eq!(settings.sharing, Some(gh_client::Sharing::Fleet));
+    let wrong = Env::from([("GHMESH_SHARING", "everybody")]);
+    let refused = complete(&[], &wrong).unwrap_err();
+    assert!(refused.contains("token or fleet"), "{refused}");
+}
