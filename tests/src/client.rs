@@ -68,6 +68,14 @@ impl Ask {
         }
     }
 
+    /// A HEAD of a path.
+    pub fn head(target: &str) -> Self {
+        Self {
+            method: Method::HEAD,
+            ..Self::get(target)
+        }
+    }
+
     /// With this token.
     #[must_use]
     pub fn token(self, token: &str) -> Self {

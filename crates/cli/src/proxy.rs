@@ -12,15 +12,12 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Collected};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use tower::ServiceExt;
 
 /// How we make ourselves known to whoever passes a message on
 /// ([RFC 9110, section 7.6.3](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.3)).
 pub(crate) const VIA: HeaderValue = HeaderValue::from_static("1.1 ghmesh");
-
-/// The host that `gh` asks for on the socket, whatever the upstream is.
-const GITHUB: &str = "api.github.com";
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
@@ -66,7 +63,7 @@ impl Proxy {
         if is_admin(request.uri().path()) {
             return Ok(self.admin(request).await);
         }
-        let mut response = self.forward(request).await;
+        let mut response = self.forward(request, host.as_ref()).await;
         if let (Door::Tcp(_), Some(host)) = (&self.door, &host) {
             stay_here(response.headers_mut(), self.client.upstream(), host);
         }
@@ -105,7 +102,8 @@ impl Proxy {
             return true;
         }
         match &self.door {
-            Door::Unix => is(GITHUB),
+            // Redirects that `gh` follows arrive here, too.
+            Door::Unix => self.client.upstream().reaches(name),
             Door::Tcp(listening) => name.parse::<IpAddr>().is_ok_and(|ip| {
                 ip.is_loopback() || ip == listening.ip() || listening.ip().is_unspecified()
             }),
@@ -125,14 +123,23 @@ impl Proxy {
         Response::from_parts(parts, Body::full(body))
     }
 
-    async fn forward(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn forward(
+        &self,
+        request: Request<Incoming>,
+        host: Option<&Authority>,
+    ) -> Response<Body> {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let mut request = request.map(Body::streaming);
-        // Whose host it is has been looked at; from here on it is a path at the API.
+        let mut request = request.map(received);
         if let Some(target) = request.uri().path_and_query().cloned() {
-            *request.uri_mut() = target.into();
+            *request.uri_mut() = match (&self.door, host) {
+                (Door::Unix, Some(host)) => self.client.upstream().locate(host.host(), &target),
+                // Whose host it is has been looked at; from here on it is a path at the API.
+                _ => target.into(),
+            };
         }
-        if let Some(token) = &self.injected {
+        // Another host is nobody to show it to.
+        let is_api = request.uri().authority().is_none();
+        if let Some(token) = self.injected.as_ref().filter(|_| is_api) {
             let headers = request.headers_mut();
             headers
                 .entry(header::AUTHORIZATION)
@@ -156,6 +163,15 @@ impl Proxy {
         let status = response.headers().get(CACHE_STATUS);
         tracing::debug!(%method, path, answer = %response.status(), cache = ?status, "answered");
         response
+    }
+}
+
+/// The body of a client's request. Where there is none, the request can be sent again.
+fn received(body: Incoming) -> Body {
+    if body.is_end_stream() {
+        Body::empty()
+    } else {
+        Body::streaming(body)
     }
 }
 

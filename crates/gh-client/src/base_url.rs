@@ -7,6 +7,10 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 
 use crate::error::{InvalidUpstream, UpstreamError};
 use crate::graphql;
+use crate::hosts;
+
+/// Where an Enterprise Server has what uploads.github.com has.
+const UPLOADS: &str = "/api/uploads";
 
 /// Where GitHub's API is: `https://api.github.com`, or `https://HOST/api/v3` of an Enterprise
 /// Server.
@@ -55,6 +59,36 @@ impl BaseUrl {
         })
     }
 
+    /// Whether a host is this API's, one of its hosts for uploads, or one of GitHub's from which is
+    /// downloaded: whether a [`Client`](crate::Client) sends requests there.
+    pub fn reaches(&self, host: &str) -> bool {
+        host.eq_ignore_ascii_case(self.authority.host())
+            || host.eq_ignore_ascii_case(hosts::API)
+            || host.eq_ignore_ascii_case(hosts::UPLOADS)
+            || hosts::is_githubs(host)
+    }
+
+    /// The URI at which a [`Client`](crate::Client) has to be asked for what is at `target`, path
+    /// and query, on this host. `api.github.com` and `uploads.github.com` mean this API, wherever
+    /// it is; other hosts than this API's stay what they are.
+    pub fn locate(&self, host: &str, target: &PathAndQuery) -> Uri {
+        if host.eq_ignore_ascii_case(hosts::UPLOADS) {
+            // As an Enterprise Server has it.
+            let target = format!("{UPLOADS}{target}");
+            return target.parse().unwrap_or_else(|_| Uri::from_static(UPLOADS));
+        }
+        let is_download =
+            hosts::is_githubs(host) && !host.eq_ignore_ascii_case(self.authority.host());
+        let elsewhere = Uri::builder()
+            .scheme(Scheme::HTTPS)
+            .authority(host)
+            .path_and_query(target.clone());
+        match elsewhere.build() {
+            Ok(uri) if is_download => uri,
+            _ => target.clone().into(),
+        }
+    }
+
     /// Host and port.
     pub fn authority(&self) -> &Authority {
         &self.authority
@@ -93,6 +127,9 @@ impl BaseUrl {
 
     /// The URI of a target below the API's own path.
     pub(crate) fn join(&self, target: &str) -> Result<Uri, UpstreamError> {
+        if target.starts_with("/api/uploads/") {
+            return self.join_uploads(target);
+        }
         // An Enterprise Server has GraphQL beside version 3, not below it.
         let root = self.path.strip_suffix("/v3");
         let path = match root {
@@ -105,6 +142,23 @@ impl BaseUrl {
             .path_and_query(format!("{path}{target}"))
             .build()
             .map_err(|_| UpstreamError::InvalidTarget)
+    }
+}
+
+impl BaseUrl {
+    /// Where files go: <https://docs.github.com/en/rest/releases/assets#upload-a-release-asset>.
+    fn join_uploads(&self, target: &str) -> Result<Uri, UpstreamError> {
+        let is_github = self.authority.host().eq_ignore_ascii_case(hosts::API);
+        let builder = Uri::builder().scheme(self.scheme.clone());
+        let builder = if is_github {
+            let below = target.strip_prefix(UPLOADS).unwrap_or(target);
+            builder.authority(hosts::UPLOADS).path_and_query(below)
+        } else {
+            builder
+                .authority(self.authority.clone())
+                .path_and_query(target)
+        };
+        builder.build().map_err(|_| UpstreamError::InvalidTarget)
     }
 }
 

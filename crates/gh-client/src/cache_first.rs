@@ -89,7 +89,7 @@ impl<S: Upward> Service<Request<Body>> for CacheFirst<S> {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let this = self.clone();
         match Plan::of(&request, &self.layer.base) {
-            Plan::Look(question) => Box::pin(this.look_up(question, request)),
+            Plan::Look(question) => Box::pin(this.look_up(*question, request)),
             Plan::Read => Box::pin(this.read(request)),
             Plan::ForwardMethod => Box::pin(this.forward(request, Decision::Method)),
             Plan::Bypass => Box::pin(this.forward(request, Decision::Bypass)),

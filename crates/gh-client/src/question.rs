@@ -30,7 +30,7 @@ pub(crate) const API_VERSION_HEADER: HeaderName = HeaderName::from_static("x-git
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Plan {
     /// Looked up in the cache.
-    Look(Question),
+    Look(Box<Question>),
     /// Looked up where its body turns out to be a GraphQL query, else passed on.
     Read,
     /// Passed on untouched, because of its method.
@@ -82,12 +82,12 @@ impl Plan {
         ) else {
             return Self::Bypass;
         };
-        Self::Look(Question {
+        Self::Look(Box::new(Question {
             target,
             accept,
             api_version,
             query: None,
-        })
+        }))
     }
 }
 

@@ -9,6 +9,7 @@ use tower::retry::{Retry, RetryLayer};
 
 use crate::base_url::BaseUrl;
 use crate::cache_first::{CacheFirst, CacheFirstLayer, Upward};
+use crate::detour::{Detour, DetourLayer};
 use crate::error::BuildError;
 use crate::fetch::{Desk, ROOM};
 use crate::gate::{Gate, GateLayer};
@@ -28,7 +29,7 @@ use crate::writes::{Writes, WritesLayer};
 /// The gate is passed twice: a wait that leads nowhere is not begun, and what others have met
 /// meanwhile counts.
 pub(crate) type Stack<L> =
-    Writes<CacheFirst<Retry<RetryPolicy, Gate<Paced<Gate<Observing<Patient<L>>>>>>>>;
+    Detour<Writes<CacheFirst<Retry<RetryPolicy, Gate<Paced<Gate<Observing<Patient<L>>>>>>>>, L>;
 
 /// What the decorators work with.
 #[derive(Clone)]
@@ -65,6 +66,11 @@ impl Parts {
         let pace = PaceLayer::new(scopes.clone(), self.pace);
         let writes = WritesLayer::new(cache.clone(), Arc::clone(&self.base), scopes.clone());
         let retry = RetryPolicy::new().map_err(|_| BuildError::Backoff)?;
+        let detour = DetourLayer {
+            base: Arc::clone(&self.base),
+            leaf: leaf.clone(),
+            counters: Arc::clone(&self.counters),
+        };
         let cache_first = CacheFirstLayer {
             cache,
             base: self.base,
@@ -80,6 +86,6 @@ impl Parts {
         let attempt = gate.layer(observe.layer(PatienceLayer.layer(leaf)));
         let sending = gate.layer(pace.layer(attempt));
         let reading = cache_first.layer(RetryLayer::new(retry).layer(sending));
-        Ok(writes.layer(reading))
+        Ok(detour.layer(writes.layer(reading)))
     }
 }

@@ -60,13 +60,14 @@ impl Upstream {
 
     fn prepare(&self, request: Request<Body>) -> Result<Request<Body>, UpstreamError> {
         let (mut parts, body) = request.into_parts();
-        if !question::is_at(&parts.uri, &self.base) {
-            let host = parts.uri.host().unwrap_or_default();
-            return Err(UpstreamError::ForeignHost(host.to_owned()));
+        // What is for another host has been looked at on the way here.
+        if question::is_at(&parts.uri, &self.base) {
+            let target = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+            parts.uri = self.base.join(self.base.api_path(target))?;
         }
-        let target = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-        parts.uri = self.base.join(self.base.api_path(target))?;
         parts.headers.remove(header::HOST);
+        // Whoever asked us for a 100 has got it from us: RFC 9110, section 10.1.1.
+        parts.headers.remove(header::EXPECT);
         remove_hop_by_hop(&mut parts.headers);
         if let Some(via) = &self.via {
             parts.headers.append(header::VIA, via.clone());
@@ -79,6 +80,7 @@ impl Upstream {
     }
 
     async fn send(self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
+        let is_api = question::is_at(request.uri(), &self.base);
         let request = self.prepare(request)?;
         let answer = self.client.request(request).await;
         let mut response = answer.map_err(|error| UpstreamError::Unreachable {
@@ -86,7 +88,7 @@ impl Upstream {
             source: error.into(),
         })?;
         // A 304 costs an authorised client nothing.
-        if response.status() != StatusCode::NOT_MODIFIED {
+        if is_api && response.status() != StatusCode::NOT_MODIFIED {
             self.counters.api_calls.fetch_add(1, Ordering::Relaxed);
         }
         remove_hop_by_hop(response.headers_mut());

@@ -182,8 +182,8 @@ fn named(path: &str) -> Option<(String, &'static str, &str)> {
         "users" => (1, "/user"),
         _ => return None,
     };
-    let ends = path.match_indices('/').map(|(at, _)| at);
-    let end = ends.skip(1 + names).next().unwrap_or(path.len());
+    let mut ends = path.match_indices('/').map(|(at, _)| at);
+    let end = ends.nth(1 + names).unwrap_or(path.len());
     let (name, rest) = path.split_at(end);
     let is_whole = name
         .split('/')

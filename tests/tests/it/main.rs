@@ -9,6 +9,7 @@ mod cli;
 mod fleet;
 mod gh;
 mod library;
+mod manners;
 mod proxy;
 mod rotation;
 mod silence;

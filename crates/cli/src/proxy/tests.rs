@@ -47,10 +47,19 @@ async fn hosts_that_are_ours_are_answered_for() {
         status(&everywhere, "/user", &[("host", "10.1.2.3:8417")]),
         200
     );
-    assert_eq!(
-        status(&proxy(Door::Unix), "/user", &[("host", "api.github.com")]),
-        200
-    );
+    for host in [
+        "api.github.com",
+        "uploads.github.com",
+        "ghes.corp",
+        "objects.githubusercontent.com",
+        "codeload.github.com",
+    ] {
+        assert_eq!(
+            status(&proxy(Door::Unix), "/x", &[("host", host)]),
+            200,
+            "{host}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -71,8 +80,13 @@ async fn a_name_that_leads_here_by_dns_rebinding_is_refused() {
         status(
             &proxy(Door::Unix),
             "/x",
-            &[("host", "objects.githubusercontent.com")]
+            &[("host", "objects.githubusercontent.com.evil.example")]
         ),
+        403
+    );
+    // A browser gets at the port, and is sent nowhere but to the API.
+    assert_eq!(
+        status(&tcp(), "/x", &[("host", "objects.githubusercontent.com")]),
         403
     );
 }

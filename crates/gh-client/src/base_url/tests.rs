@@ -55,3 +55,44 @@ fn graphql_is_beside_an_enterprise_servers_version_3() {
         assert_eq!(github, "https://api.github.com/graphql");
     }
 }
+
+#[test]
+fn uploads_go_to_the_host_for_uploads_wherever_that_is() {
+    for (base, expected) in [
+        (
+            "https://api.github.com",
+            "https://uploads.github.com/repos/o/r?name=x",
+        ),
+        (
+            "https://ghes.corp/api/v3",
+            "https://ghes.corp/api/uploads/repos/o/r?name=x",
+        ),
+        (
+            "http://127.0.0.1:1",
+            "http://127.0.0.1:1/api/uploads/repos/o/r?name=x",
+        ),
+    ] {
+        let base = BaseUrl::parse(base).unwrap();
+        let target = "/repos/o/r?name=x".parse().unwrap();
+        let located = base.locate("uploads.github.com", &target);
+        let joined = base.join(base.api_path(&located.to_string())).unwrap();
+        assert_eq!(joined.to_string(), expected);
+    }
+}
+
+#[test]
+fn a_host_is_the_api_or_one_of_githubs_own() {
+    let ghes = BaseUrl::parse("https://ghes.corp/api/v3").unwrap();
+    let target = "/x?y".parse().unwrap();
+    for host in ["ghes.corp", "api.github.com"] {
+        assert!(ghes.reaches(host));
+        assert_eq!(ghes.locate(host, &target).to_string(), "/x?y", "{host}");
+    }
+    let download = "objects.githubusercontent.com";
+    assert!(ghes.reaches(download) && !ghes.reaches("evil.example"));
+    assert_eq!(
+        ghes.locate(download, &target).to_string(),
+        format!("https://{download}/x?y")
+    );
+    assert_eq!(ghes.locate("evil.example", &target).to_string(), "/x?y");
+}

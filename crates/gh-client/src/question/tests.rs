@@ -20,7 +20,7 @@ fn plan(target: &str, headers: &[(&str, &str)]) -> Plan {
 
 fn question(target: &str, headers: &[(&str, &str)]) -> Question {
     match plan(target, headers) {
-        Plan::Look(question) => question,
+        Plan::Look(question) => *question,
         other => panic!("not looked up: {other:?}"),
     }
 }
