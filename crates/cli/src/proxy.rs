@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use bytes::Bytes;
-use gh_client::{BaseUrl, Body, Client, Token, UpstreamError};
+use gh_client::{Body, Client, Token, UpstreamError, lead_to};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode};
@@ -65,7 +65,8 @@ impl Proxy {
         }
         let mut response = self.forward(request, host.as_ref()).await;
         if let (Door::Tcp(_), Some(host)) = (&self.door, &host) {
-            stay_here(response.headers_mut(), self.client.upstream(), host);
+            let here = format!("http://{host}");
+            lead_to(&here, self.client.upstream(), response.headers_mut());
         }
         response.headers_mut().append(header::VIA, VIA);
         Ok(response)
@@ -287,43 +288,6 @@ fn has_passed_us(headers: &HeaderMap) -> bool {
         .filter_map(|via| via.to_str().ok())
         .flat_map(|via| via.split(','))
         .any(|hop| hop.split_whitespace().nth(1) == Some("ghmesh"))
-}
-
-/// Makes links to other pages, and redirects, lead through the proxy again. A client that
-/// followed them to GitHub itself would leave the cache on page 2.
-fn stay_here(headers: &mut HeaderMap, upstream: &BaseUrl, host: &Authority) {
-    let theirs = format!("{}{}", upstream.origin(), upstream.path());
-    let ours = format!("http://{host}");
-    for name in [header::LINK, header::LOCATION] {
-        let rewritten: Vec<HeaderValue> = headers
-            .get_all(&name)
-            .iter()
-            .map(|value| {
-                let text = value
-                    .to_str()
-                    .ok()
-                    .map(|text| lead_to(text, &theirs, &ours));
-                text.and_then(|text| text.parse().ok())
-                    .unwrap_or_else(|| value.clone())
-            })
-            .collect();
-        headers.remove(&name);
-        for value in rewritten {
-            headers.append(&name, value);
-        }
-    }
-}
-
-/// Replaces a URL's beginning wherever it is one, and not the beginning of a longer host.
-fn lead_to(text: &str, theirs: &str, ours: &str) -> String {
-    let mut parts = text.split(theirs);
-    let mut rewritten = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let is_end = part.is_empty() || part.starts_with(['/', '?', '>']);
-        rewritten.push_str(if is_end { ours } else { theirs });
-        rewritten.push_str(part);
-    }
-    rewritten
 }
 
 #[cfg(test)]

@@ -10,15 +10,15 @@ use std::time::Duration;
 use cache_core::Cache;
 use futures::future::BoxFuture;
 use http::header::HeaderValue;
-use http::{Request, Response, Uri};
-use octocrab::service::middleware::auth_header::AuthHeaderLayer;
-use octocrab::{AuthState, OctoBody, Octocrab, OctocrabBuilder};
-use tower::{Service, ServiceExt};
+use http::{Request, Response};
+use octocrab::{AuthState, Octocrab, OctocrabBuilder};
+use tower::Service;
 
 use crate::base_url::BaseUrl;
 use crate::body::Body;
 use crate::credential::PrincipalKey;
 use crate::error::{BuildError, UpstreamError};
+use crate::face::Face;
 use crate::github::GitHub;
 use crate::limits::Limits;
 use crate::policy::Keeping;
@@ -92,25 +92,33 @@ impl Client {
         }
     }
 
-    /// An [`Octocrab`] whose every call asks the cache first.
+    /// An [`Octocrab`] whose every call asks the cache first, with a token or anonymously.
     ///
     /// # Panics
     ///
     /// Outside a Tokio runtime, where octocrab starts its worker.
     pub fn octocrab(&self, token: Option<&Token>) -> Octocrab {
-        let stack = self.clone();
-        let service = tower::service_fn(move |request: Request<OctoBody>| {
-            stack.clone().oneshot(request.map(Body::streaming))
+        let auth = token.map_or(AuthState::None, |token| AuthState::AccessToken {
+            token: token.expose().into(),
         });
-        let credential = token.map(Token::to_header);
-        // Requests arrive with a path alone, and so octocrab takes them for GitHub's own and
-        // sends its credential. Links to other pages are absolute; they name the upstream.
-        let base = Uri::from(self.base.authority().clone());
-        let auth = AuthHeaderLayer::new(credential, base.clone(), base);
+        self.octocrab_as(auth)
+    }
+
+    /// An [`Octocrab`] whose every call asks the cache first, authenticated in any of octocrab's
+    /// ways: as a GitHub App too, where octocrab has its feature `jwt`, and from there with
+    /// [`Octocrab::installation`](https://docs.rs/octocrab/0.54/octocrab/struct.Octocrab.html#method.installation)
+    /// as an installation of it.
+    ///
+    /// octocrab sends such credentials to `api.github.com` alone. That is therefore what this API
+    /// is called here wherever it is, and what the links to further pages name.
+    ///
+    /// # Panics
+    ///
+    /// Outside a Tokio runtime, where octocrab starts its worker.
+    pub fn octocrab_as(&self, auth: AuthState) -> Octocrab {
         let built: Result<Octocrab, Infallible> = OctocrabBuilder::new_empty()
-            .with_service(service)
-            .with_layer(&auth)
-            .with_auth(AuthState::None)
+            .with_service(Face::over(self.clone()))
+            .with_auth(auth)
             .build();
         match built {
             Ok(octocrab) => octocrab,

@@ -24,23 +24,37 @@
 //!
 //! | layer | what it does |
 //! | --- | --- |
+//! | detour | sends downloads from GitHub's other hosts past the rest, and refuses other hosts |
+//! | writes | voids, on all members, what a write has changed |
 //! | cache first | answers from the [`Cache`](cache_core::Cache) what may be cached, revalidates what is stale, passes on the rest untouched |
-//! | rate limits | takes note of what GitHub says of its limits |
+//! | retry | tries again what may be sent twice, with a back-off and a budget |
+//! | gate | sends nothing that GitHub's limits forbid; stands before and behind the next |
+//! | pace | stays under the secondary limits |
+//! | observe | takes note of what GitHub says of its limits, its time and its callers |
+//! | patience | bounds each attempt |
 //! | upstream | sends the request over HTTP/1.1 and TLS, and counts it |
 //!
 //! A [`Client`] is that stack as a service; [`Octocrab`](octocrab::Octocrab) and [`GitHub`] are
-//! faces over it.
+//! faces over it. Each of its responses has a [`Decision`] among its extensions: why it was
+//! answered so.
 //!
 //! # What is cached
 //!
-//! A GET whose complete answer is a 200 of at most 8 MiB. An answer is filed under what was asked,
-//! in a normal form, *and who asked*: another credential never meets it. What credentials are like
-//! is known to nobody: they are digested under a [`PrincipalKey`].
+//! A GET whose complete answer is a 200 of nearly 8 MiB at most, or says that a repository was
+//! renamed for good; and GraphQL documents of queries. An answer is filed under what was asked, in
+//! a normal form, *and who asked*. Another credential is shown it once GitHub has said that it is
+//! its answer, too, which costs nothing; or, in a fleet whose jobs have equal rights, once GitHub
+//! has answered it at all: [`Sharing`]. What credentials are like is known to nobody: they are
+//! digested under a [`PrincipalKey`].
 //!
 //! # Features
 //!
 //! - `testing`: a stand-in for GitHub to test against.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 mod base_url;
 pub mod body;
@@ -54,12 +68,14 @@ mod detour;
 mod directives;
 pub mod error;
 mod etag;
+mod face;
 mod fetch;
 mod gate;
 mod github;
 mod graphql;
 mod hosts;
 pub mod limits;
+mod links;
 mod observe;
 mod pace;
 mod patience;
@@ -87,6 +103,7 @@ pub use decision::Decision;
 pub use error::{BuildError, InvalidUpstream, UpstreamError};
 pub use github::GitHub;
 pub use limits::{Limits, RateLimit};
+pub use links::lead_to;
 pub use pattern::{InvalidPattern, PathPattern};
 pub use scope::{InvalidSharing, Sharing};
 pub use stats::Stats;

@@ -1,11 +1,12 @@
 //! One stack, three faces.
 
-use gh_client::testing::{Fault, StandIn};
+use gh_client::testing::{Canned, Fault, StandIn};
 use gh_client::{Body, Client, GitHub};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use octocrab::models::{IssueState, Repository};
-use octocrab::params;
+use octocrab::{AuthState, params};
+use serde_json::json;
 use tower::ServiceExt;
 
 use crate::{client, token};
@@ -161,4 +162,122 @@ async fn the_service_answers_with_how_it_did() {
     assert_eq!(stats.api_calls_made, 1);
     assert_eq!(stats.rate_limits[0].principal, "public");
     assert_eq!(stats.rate_limits[0].remaining, 59);
+}
+
+#[tokio::test]
+async fn issues_pulls_and_commits_are_typed() {
+    let (_standin, _, github) = started().await;
+    let (owner, repo) = ("octo-org", "octo-repo-000");
+    let issues = github.list_issues(owner, repo, 5).await.unwrap();
+    assert_eq!(issues.len(), 5);
+    let issue = github.get_issue(owner, repo, issues[0].number).await;
+    assert_eq!(issue.unwrap().id, issues[0].id);
+    let pulls = github.list_pulls(owner, repo, 100).await.unwrap();
+    let pull = github.get_pull(owner, repo, pulls[0].number).await.unwrap();
+    assert_eq!(pull.id, pulls[0].id);
+    let commit = github.get_commit(owner, repo, "main").await.unwrap();
+    let same = github.get_commit(owner, repo, &commit.sha).await.unwrap();
+    assert_eq!(same.sha, commit.sha);
+}
+
+#[tokio::test]
+async fn what_the_stand_in_does_not_have_is_asked_for_where_github_has_it() {
+    let (standin, _, github) = started().await;
+    let (owner, repo) = ("octo-org", "octo-repo-000");
+    let below = |path: &str| format!("/repos/octo-org/octo-repo-000/{path}");
+    let empty = || Canned::new(200).json(&json!([]));
+    for path in ["issues/1/comments", "releases", "branches", "commits"] {
+        standin.serve(&below(path), empty());
+    }
+    standin.serve(&below("contents/docs/a%20file.md?ref=v1"), empty());
+    assert!(
+        github
+            .list_comments(owner, repo, 1, 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert!(
+        github
+            .list_releases(owner, repo, 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert!(
+        github
+            .list_branches(owner, repo, 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert!(
+        github
+            .list_commits(owner, repo, 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let content = github
+        .get_content(owner, repo, "docs/a file.md", Some("v1"))
+        .await;
+    assert!(content.unwrap().items.is_empty());
+    assert!(github.get_latest_release(owner, repo).await.is_err());
+    assert_eq!(standin.calls().of(&below("releases/latest")).total(), 1);
+    assert_eq!(standin.calls().status(200).total(), 5);
+}
+
+#[tokio::test]
+async fn the_rate_limit_is_never_answered_from_the_cache() {
+    let (standin, _, github) = started().await;
+    for _ in 0..2 {
+        assert_eq!(github.rate_limit().await.unwrap().rate.limit, 5000);
+    }
+    assert_eq!(standin.calls().of("/rate_limit").total(), 2);
+}
+
+#[tokio::test]
+async fn credentials_that_octocrab_keeps_for_github_survive_the_pages() {
+    let (standin, client, _) = started().await;
+    // What an installation of an app does with its token, too.
+    let auth = AuthState::AccessToken {
+        token: StandIn::TOKEN.into(),
+    };
+    let octocrab = client.octocrab_as(auth);
+    let orgs = octocrab.orgs("octo-org");
+    let page = orgs.list_repos().per_page(40).send().await.unwrap();
+    let next = page.next.clone().unwrap();
+    assert_eq!(next.host(), Some("api.github.com"));
+    let all: Vec<Repository> = octocrab.all_pages(page).await.unwrap();
+    assert_eq!(all.len(), 100);
+    assert_eq!(standin.calls().by(StandIn::TOKEN).total(), 3);
+    assert_eq!(standin.calls().anonymous().total(), 0);
+}
+
+#[tokio::test]
+async fn anonymous_is_a_way_to_ask_too() {
+    let (standin, client, _) = started().await;
+    let octocrab = client.octocrab_as(AuthState::None);
+    octocrab.users("octocat").profile().await.unwrap();
+    assert_eq!(standin.calls().anonymous().total(), 1);
+    let basic = AuthState::BasicAuth {
+        username: "octocat".to_owned(),
+        password: StandIn::TOKEN.to_owned(),
+    };
+    let me = client.octocrab_as(basic).current().user().await.unwrap();
+    assert_eq!(me.login, "octocat");
+}
+
+#[tokio::test]
+async fn a_renamed_repository_is_followed_with_the_credential() {
+    let (standin, _, github) = started().await;
+    let moved = format!("{}/repos/octo-org/octo-repo-001", standin.url());
+    let canned = Canned::new(301).header("location", &moved);
+    standin.serve("/repos/octo-org/old-name", canned);
+    for _ in 0..2 {
+        let repo = github.get_repo("octo-org", "old-name").await.unwrap();
+        assert_eq!(repo.name, "octo-repo-001");
+        assert!(repo.permissions.unwrap().admin);
+    }
+    assert_eq!(standin.calls().total(), 2);
 }
