@@ -151,8 +151,9 @@ impl<S: Upward> CacheFirst<S> {
         if let Some(response) = self.answer(&lookup, freshness).await? {
             return Ok(response);
         }
-        // What is stored says nothing to us: a peer of another release wrote it. Replace it.
-        let answered = self.answer(&lookup, Freshness::REVALIDATE).await?;
+        // What is stored says nothing to us, because a peer of another release wrote it; or a peer
+        // has asked in vain. Go ourselves.
+        let answered = self.answer(&lookup, Freshness::ALONE).await?;
         answered.ok_or(UpstreamError::Lost)
     }
 
@@ -243,6 +244,8 @@ impl<S: Upward> CacheFirst<S> {
                     let response = self.present(stored, lookup, Decision::Miss, Duration::ZERO);
                     return Ok(Some(response));
                 }
+                // What GitHub has said to it, another member could not pass on: hear it ourselves.
+                None if error.is_of_a_peer() => return Ok(None),
                 None => return Err(error.into()),
             },
         };

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use cache_core::Cache;
 use cache_core::testing::{ManualClock, MemoryNetwork};
-use gh_client::testing::{Builder, StandIn, Token};
+use gh_client::testing::{Builder, Fault, StandIn, Token};
 use gh_client::{Body, Client, PrincipalKey, Sharing};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
@@ -273,5 +273,20 @@ async fn another_formula_costs_each_token_a_call_and_no_wrong_answer() {
     );
     for runner in 0..5 {
         assert_eq!(fleet.charged(runner), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_another_member_met_is_told_in_githubs_own_words() {
+    let fleet = Fleet::new(Sharing::Token).await;
+    fleet.github.fault(REPO, Fault::status(500));
+    // One token on all nodes: one of them asks for all, and in vain.
+    let asking = fleet.clients.iter().map(|client| {
+        let authorization = format!("Bearer {}", token(0));
+        let request = Request::get(REPO).header("authorization", authorization);
+        client.clone().oneshot(request.body(Body::empty()).unwrap())
+    });
+    for answer in futures::future::join_all(asking).await {
+        assert_eq!(answer.unwrap().status(), 500);
     }
 }
