@@ -1,6 +1,7 @@
 //! What is remembered of entries that had to make room.
 
 use std::fmt;
+use std::num::NonZero;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
@@ -16,9 +17,7 @@ use crate::time::MeshTime;
 /// Bounded in number. At the bound the version that was of use longest ago is forgotten; an older
 /// copy may then be taken in once more, for what is left of its lifetime.
 pub(crate) struct Index {
-    // Without a bound of its own: it would take all the memory for that at once.
     versions: Mutex<LruCache<Key, Evicted>>,
-    max: usize,
 }
 
 /// What is remembered of one entry.
@@ -34,9 +33,12 @@ impl Index {
 
     /// An index that occupies at most so many bytes.
     pub(crate) fn new(max_bytes: u64) -> Self {
+        let max = usize::try_from(max_bytes / Self::RECORD).unwrap_or(usize::MAX);
+        // Made with its bound, it would take all the memory for that at once.
+        let mut versions = LruCache::new(NonZero::<usize>::MIN);
+        versions.resize(NonZero::new(max).unwrap_or(NonZero::<usize>::MIN));
         Self {
-            versions: Mutex::new(LruCache::unbounded()),
-            max: usize::try_from(max_bytes / Self::RECORD).unwrap_or(usize::MAX),
+            versions: Mutex::new(versions),
         }
     }
 
@@ -49,11 +51,7 @@ impl Index {
             version: Version::of(entry),
             dies_at: entry.dies_at(),
         };
-        let mut versions = self.lock();
-        versions.put(key, evicted);
-        if versions.len() > self.max {
-            versions.pop_lru();
-        }
+        self.lock().put(key, evicted);
     }
 
     /// All that is remembered, in no order.
@@ -70,9 +68,10 @@ impl Index {
 
 impl fmt::Debug for Index {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let versions = self.lock();
         f.debug_struct("Index")
-            .field("len", &self.lock().len())
-            .field("max", &self.max)
+            .field("len", &versions.len())
+            .field("max", &versions.cap())
             .finish()
     }
 }
