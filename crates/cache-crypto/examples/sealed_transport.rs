@@ -1,4 +1,4 @@
-//! A transport of your own, sealed: `cargo run -p cache-crypto --example own_transport`.
+//! A transport of your own, sealed: `cargo run -p cache-crypto --example sealed_transport`.
 //!
 //! The transport here is a cable with two ends. Whatever moves bytes will do: implement
 //! `Transport`, wrap it in `Sealed`, and hand that to `Cache::builder().transport(…)`.
