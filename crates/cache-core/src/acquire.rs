@@ -21,10 +21,12 @@ use crate::time::MeshTime;
 use crate::transport::{Replier, Transport, TransportError};
 use crate::wire::{Message, Put};
 
-/// Patience with an owner is counted in these. One that took twice as long does not count: this
-/// process was too busy to notice an answer, and so was the owner to give one, if it was asked for
-/// as much.
+/// Patience with an owner is counted in these.
 const TICK: Duration = Duration::from_millis(5);
+
+/// A tick that took so much longer does not count: this process was too busy to notice an answer,
+/// and so may the owner have been to give one, if it was asked for as much.
+const LATE: Duration = Duration::from_millis(2);
 
 /// The most that an owner is waited for that gives no sign of life, however busy this process is.
 const MOST_SILENCE: Duration = Duration::from_secs(1);
@@ -291,7 +293,7 @@ impl Fleet {
             let manners = self.manners.get(&owner);
             if manners.is_some_and(|manners| manners.heard_at >= Some(tick)) {
                 (quiet, silent_since) = (0, Instant::now());
-            } else if tick.elapsed() < 2 * TICK {
+            } else if tick.elapsed() < TICK + LATE {
                 quiet += 1;
             }
         }

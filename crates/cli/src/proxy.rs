@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use bytes::Bytes;
-use gh_client::{Body, Client, Token, UpstreamError, lead_to};
+use gh_client::{Body, Client, Decision, Token, UpstreamError, lead_to};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode};
@@ -147,7 +147,7 @@ impl Proxy {
                 .or_insert_with(|| token.to_header());
         }
         let answer = self.client.clone().oneshot(request).await;
-        self.weather.report(answer.as_ref().err());
+        self.weather.report(&answer);
         let response = answer.unwrap_or_else(|error| {
             let status = if method == Method::GET {
                 "uri-miss"
@@ -183,13 +183,19 @@ pub(crate) struct Weather {
 }
 
 impl Weather {
-    fn report(&self, error: Option<&UpstreamError>) {
-        let was_bad = self.is_bad.swap(error.is_some(), Ordering::Relaxed);
-        match error {
-            Some(error) if !was_bad => tracing::warn!("{error}"),
-            Some(error) => tracing::debug!("{error}"),
-            None if was_bad => tracing::info!("GitHub answers again"),
-            None => {}
+    fn report(&self, answer: &Result<Response<Body>, UpstreamError>) {
+        match answer {
+            Err(error) if !self.is_bad.swap(true, Ordering::Relaxed) => tracing::warn!("{error}"),
+            Err(error) => tracing::debug!("{error}"),
+            // What comes from the cache alone says nothing of GitHub.
+            Ok(response) => {
+                let decision = response.extensions().get::<Decision>();
+                if decision.is_some_and(|decision| decision.has_heard_github())
+                    && self.is_bad.swap(false, Ordering::Relaxed)
+                {
+                    tracing::info!("GitHub answers again");
+                }
+            }
         }
     }
 }

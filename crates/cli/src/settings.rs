@@ -104,7 +104,7 @@ pub(crate) struct Settings {
     pub(crate) sharing: Option<gh_client::Sharing>,
 
     /// Stay under GitHub's secondary limits by sending more slowly [env: GHMESH_PACE] [default: on]
-    #[arg(long, value_name = "on|off", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_name = "on|off", value_parser = on_or_off)]
     pub(crate) pace: Option<bool>,
 
     /// How long the answers of some paths are fresh; in the configuration file alone.
@@ -374,6 +374,14 @@ fn socket_address(text: &str) -> Result<SocketAddr, String> {
 fn seconds(text: &str) -> Result<u64, String> {
     let seconds = text.parse().ok().filter(|seconds| *seconds <= MAX_SECONDS);
     seconds.ok_or_else(|| "write whole seconds, like 300".to_owned())
+}
+
+fn on_or_off(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "on" | "true" => Ok(true),
+        "off" | "false" => Ok(false),
+        _ => Err("write on or off"),
+    }
 }
 
 fn sharing(text: &str) -> Result<gh_client::Sharing, String> {

@@ -58,6 +58,14 @@ impl Decision {
         )
     }
 
+    /// Whether GitHub has answered this very request.
+    pub const fn has_heard_github(self) -> bool {
+        matches!(
+            self,
+            Self::Revalidated | Self::Miss | Self::Replaced | Self::Method | Self::Bypass
+        )
+    }
+
     /// The same in a `Cache-Status` header.
     pub const fn as_cache_status(self) -> &'static str {
         match self {
