@@ -12,7 +12,7 @@ use tokio::time::{self, Instant};
 
 use crate::entry::Entry;
 use crate::key::Key;
-use crate::lease::{Acquire, Grant, LeaseId, RENEWAL, Settle, Settlement, Verdict};
+use crate::lease::{Acquire, Grant, LeaseId, RENEWAL, Settle, Settlement, TERM, Verdict};
 use crate::owner;
 use crate::peer::PeerId;
 use crate::replica::Replica;
@@ -425,11 +425,11 @@ impl Held {
         if owner == us {
             return fleet.replica.leases.settle(us, settle);
         }
-        let transport = Arc::clone(&fleet.transport);
-        fleet.tasks.spawn(async move {
+        let tasks = Arc::clone(&fleet.tasks);
+        tasks.spawn(async move {
             if let Ok(frame) = Message::Settle(settle).encode() {
                 // Lost, it leaves those who wait to themselves when the term is over.
-                let _ = transport.request(owner, frame).await;
+                let _ = time::timeout(TERM, fleet.send(owner, frame)).await;
             }
         });
     }

@@ -269,7 +269,13 @@ where
             limits.strike(self.principal, resource, parts.status, self.cache.now());
         }
         let has_other = !matches!(basis, Basis::Nothing) || proven.is_some();
-        if is_private && !(is_unavailable && has_other) {
+        // What GitHub refuses to one credential says nothing of the others that share its scope.
+        let is_shared = self.resource.key.scope != self.principal;
+        let is_personal = is_shared && (is_limited || policy::ends_the_view(parts.status));
+        if (is_private || is_personal) && !(is_unavailable && has_other) {
+            if policy::ends_the_view(parts.status) {
+                self.desk.scopes.doubt(self.principal);
+            }
             let response = Response::from_parts(parts, Body::full(body));
             return Ok(self.privately(Ok(response)));
         }
@@ -278,9 +284,9 @@ where
             return self.fail(&basis, proven, Failure::Said(stored));
         }
         self.desk.proofs.end(&self.resource.key);
-        let had_a_view = matches!(basis, Basis::Own(..)) || proven.is_some();
-        if had_a_view && self.standing == Standing::Known && policy::ends_the_view(stored.status) {
-            // On every member: this credential may have proofs there, too.
+        // One on another member, where this credential may have proofs, included.
+        let may_have_a_view = has_other && (self.standing == Standing::Known || !is_shared);
+        if may_have_a_view && policy::ends_the_view(stored.status) {
             self.cache.invalidate(self.resource.key);
             self.desk.scopes.doubt(self.principal);
             return Ok(Fetched::Passing(stored.encode()?));

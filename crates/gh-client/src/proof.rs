@@ -102,6 +102,12 @@ impl Proofs {
             self.known.invalidate(&key);
             return None;
         }
+        // What GitHub has shown this very credential since is the later word.
+        let own = cache.peek(&key).await;
+        if own.is_some_and(|own| own.stored_at() > proof.at) {
+            self.known.invalidate(&key);
+            return None;
+        }
         let entry = cache.peek(&Key::new(key.family, proof.scope)).await?;
         let stored = Stored::decode(entry.value()).ok()?;
         // A newer version with the same body: its owner has revalidated it.

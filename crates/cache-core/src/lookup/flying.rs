@@ -127,7 +127,7 @@ impl Flying {
             }
             Ok(Fetched::Passing(value)) => {
                 self.count(Source::Fetched);
-                let settlement = Settlement::Passing(value.clone());
+                let settlement = self.unless_void(stamp, Settlement::Passing(value.clone()));
                 (
                     landed(Outcome::Passing(value, Source::Fetched)),
                     Some(settlement),
@@ -148,10 +148,19 @@ impl Flying {
                 (landed(Outcome::Private), Some(Settlement::Apart))
             }
             Err(error) => {
-                let settlement = Settlement::failed(&error);
+                let settlement = self.unless_void(stamp, Settlement::failed(&error));
                 let landed = self.fail(stale, error.into(), stamp, Source::Fetched);
                 (landed, Some(settlement))
             }
+        }
+    }
+
+    /// What others who wait are told, who may have invalidated what was fetched meanwhile.
+    fn unless_void(&self, as_of: MeshTime, settlement: Settlement) -> Settlement {
+        if self.replica.is_void_as_of(&self.resource, as_of) {
+            Settlement::Void
+        } else {
+            settlement
         }
     }
 
