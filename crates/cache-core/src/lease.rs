@@ -109,6 +109,9 @@ struct Book {
     /// What is passed on to those who wait, in bytes.
     passed: usize,
     next: u64,
+    /// In whose book a key is meanwhile, because this member was not yet fit to keep it, and until
+    /// when.
+    elsewhere: HashMap<Key, (PeerId, Instant)>,
 }
 
 #[derive(Debug)]
@@ -150,6 +153,7 @@ impl Leases {
                 leases: HashMap::new(),
                 passed: 0,
                 next: now.as_millis() << 20,
+                elsewhere: HashMap::new(),
             }),
         }
     }
@@ -165,7 +169,9 @@ impl Leases {
     ) -> Verdict {
         let now = Instant::now();
         let mut book = self.book();
-        if let Some(held) = book.leases.get_mut(key).filter(|held| held.until > now) {
+        if let Some(held) = book.leases.get_mut(key)
+            && (held.until > now || held.is_renewed(asker, lease))
+        {
             match &held.settled {
                 Some(settlement) if lease == Some(held.id) => {
                     return Verdict::Settled(settlement.clone());
@@ -214,6 +220,27 @@ impl Leases {
         self.book().remove(key);
     }
 
+    /// Leaves a key to the book of `keeper`, until nobody has asked for it for a term: a lease that
+    /// is given there is not known here. At the bound, nothing more is left to others, and a key
+    /// may be in two books.
+    pub(crate) fn leave_to(&self, key: Key, keeper: PeerId) {
+        let now = Instant::now();
+        let elsewhere = &mut self.book().elsewhere;
+        if elsewhere.len() >= Self::MAX {
+            elsewhere.retain(|_, (_, until)| *until > now);
+        }
+        if elsewhere.len() < Self::MAX {
+            elsewhere.insert(key, (keeper, now + TERM));
+        }
+    }
+
+    /// Who keeps the book of a key that was left to another.
+    pub(crate) fn keeper(&self, key: &Key) -> Option<PeerId> {
+        let book = self.book();
+        let (keeper, until) = book.elsewhere.get(key)?;
+        (*until > Instant::now()).then_some(*keeper)
+    }
+
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -249,6 +276,11 @@ impl Book {
 }
 
 impl Lease {
+    /// Late, but nobody else has been given it meanwhile.
+    fn is_renewed(&self, asker: PeerId, lease: Option<LeaseId>) -> bool {
+        self.settled.is_none() && self.holder == asker && lease == Some(self.id)
+    }
+
     /// What it passes on, in bytes.
     fn passes(&self) -> usize {
         self.settled.as_ref().map_or(0, Settlement::len)

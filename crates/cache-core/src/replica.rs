@@ -1,13 +1,14 @@
 //! This member's copy of what the fleet knows: the store, and the rules for what gets into it.
 
 use std::cmp::Reverse;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::task;
+use tokio::time::Instant;
 
 use crate::arrivals::Arrivals;
 use crate::entry::Entry;
@@ -54,7 +55,7 @@ pub(crate) struct Replica {
     /// Who may fetch what this member decides about.
     pub(crate) leases: Leases,
     /// Whether some peer's knowledge has been gone through since the start.
-    caught_up: AtomicBool,
+    caught_up: OnceLock<Instant>,
     store: Store,
     index: Index,
     tombstones: Tombstones,
@@ -120,7 +121,7 @@ impl Replica {
             events: Arc::default(),
             arrivals: Arrivals::default(),
             leases: Leases::new(clock.now()),
-            caught_up: AtomicBool::new(false),
+            caught_up: OnceLock::new(),
             clock: MeshClock::new(clock),
             store: Store::new(bounds.max_bytes - index_bytes, bounds.max_entries),
             index: Index::new(index_bytes),
@@ -341,13 +342,13 @@ impl Replica {
             .count() as u64
     }
 
-    /// Whether this member knows what some other one does.
-    pub(crate) fn has_caught_up(&self) -> bool {
-        self.caught_up.load(Ordering::Relaxed)
+    /// Since when this member knows what some other one does.
+    pub(crate) fn caught_up_at(&self) -> Option<Instant> {
+        self.caught_up.get().copied()
     }
 
     pub(crate) fn set_caught_up(&self) {
-        self.caught_up.store(true, Ordering::Relaxed);
+        self.caught_up.get_or_init(Instant::now);
     }
 
     /// How many entries are in memory, and what they weigh in bytes.

@@ -51,6 +51,31 @@ async fn a_lease_that_is_not_renewed_goes_to_the_next_who_asks() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lease_that_is_renewed_late_is_the_same_unless_somebody_else_has_it() {
+    let leases = book();
+    let id = granted(ask(&leases, 1, "a", None));
+    tokio::time::sleep(2 * TERM).await;
+    assert_eq!(granted(ask(&leases, 1, "a", Some(id))), id);
+    assert_eq!(ask(&leases, 1, "b", None), Verdict::Wait(id));
+    tokio::time::sleep(TERM).await;
+    let next = granted(ask(&leases, 1, "b", Some(id)));
+    assert_eq!(ask(&leases, 1, "a", Some(id)), Verdict::Wait(next));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_is_left_to_another_until_nobody_asks_for_it() {
+    let leases = book();
+    leases.leave_to(key(1), member("a"));
+    tokio::time::sleep(TERM / 2).await;
+    leases.leave_to(key(1), member("a"));
+    tokio::time::sleep(TERM / 2).await;
+    assert_eq!(leases.keeper(&key(1)), Some(member("a")));
+    assert_eq!(leases.keeper(&key(2)), None);
+    tokio::time::sleep(TERM / 2).await;
+    assert_eq!(leases.keeper(&key(1)), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_lease_of_one_who_is_gone_is_free_at_once() {
     let leases = book();
     let id = granted(ask(&leases, 1, "a", None));

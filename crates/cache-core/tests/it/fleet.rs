@@ -3,11 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use cache_core::testing::{MemoryNetwork, VirtualClock};
-use cache_core::{Answer, BoxError, Cache, FetchError, Fetched, Freshness, Lifetime, Source};
+use cache_core::{
+    Answer, BoxError, Cache, Delivery, FetchError, Fetched, Freshness, Inbound, Lifetime, PeerId,
+    PeerInfo, Source, Transport, TransportError,
+};
 use futures::future::join_all;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::node::{DAY, key, node, value};
 use crate::world::{millis, secs};
@@ -84,6 +88,56 @@ async fn all_who_miss_at_once_make_one_call() {
         assert_eq!(upstream.calls(), 30);
         let misses = fleet.iter().map(|cache| cache.stats().misses);
         assert_eq!(misses.sum::<u64>(), 30);
+    }
+}
+
+/// Lookups of 30 keys by each of these, begun within 400 ms.
+async fn look_up_soon(fleet: &[Cache], upstream: &Upstream) {
+    let lookups = fleet.iter().enumerate().flat_map(|(member, cache)| {
+        (0..30).map(move |n| async move {
+            sleep(millis((u64::from(n) * 37 + member as u64 * 83) % 400)).await;
+            upstream.look_up(cache, n, fetched).await
+        })
+    });
+    for answer in join_all(lookups).await {
+        answer.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_catches_up_in_the_middle_of_it_grants_nothing_twice() {
+    for seed in 0..40 {
+        println!("seed {seed}");
+        let network = MemoryNetwork::new(seed).with_latency(millis(1)..=millis(30));
+        let clock = VirtualClock::default();
+        let mut fleet = Vec::new();
+        for n in 0..5 {
+            fleet.push(node(&network, clock, &format!("member {n}")));
+            sleep(millis(seed * 5)).await;
+        }
+        sleep(millis(seed * 50)).await;
+        let upstream = Upstream::default();
+        look_up_soon(&fleet, &upstream).await;
+        assert_eq!(upstream.calls(), 30);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_joins_in_the_middle_of_it_grants_nothing_twice() {
+    for seed in 0..20 {
+        println!("seed {seed}");
+        let network = MemoryNetwork::new(seed).with_latency(millis(1)..=millis(30));
+        let clock = VirtualClock::default();
+        let fleet = fleet_at(&network, clock, 3).await;
+        let upstream = Upstream::default();
+        let join = async {
+            sleep(millis(seed * 40)).await;
+            let late = [node(&network, clock, "late")];
+            look_up_soon(&late, &upstream).await;
+            late
+        };
+        let (_, _late) = tokio::join!(look_up_soon(&fleet, &upstream), join);
+        assert_eq!(upstream.calls(), 30);
     }
 }
 
@@ -245,6 +299,65 @@ async fn a_frozen_owner_delays_a_call_by_fifty_milliseconds_and_once() {
     }
     // Each of the frozen ones is found out once in five seconds.
     assert!(delayed <= 5 * 6, "{delayed} of 50");
+}
+
+/// Holds up what is sent for 120 ms, once.
+struct Stalling<T> {
+    transport: T,
+    from: Instant,
+}
+
+#[async_trait]
+impl<T: Transport> Transport for Stalling<T> {
+    fn local_peer(&self) -> PeerId {
+        self.transport.local_peer()
+    }
+
+    fn peers(&self) -> Vec<PeerInfo> {
+        self.transport.peers()
+    }
+
+    async fn request(&self, to: PeerId, frame: Bytes) -> Result<Bytes, TransportError> {
+        let until = self.from + millis(120);
+        if (self.from..until).contains(&Instant::now()) {
+            sleep_until(until).await;
+        }
+        self.transport.request(to, frame).await
+    }
+
+    async fn broadcast(&self, frame: Bytes) -> Result<Delivery, TransportError> {
+        self.transport.broadcast(frame).await
+    }
+
+    async fn accept(&self) -> Option<Inbound> {
+        self.transport.accept().await
+    }
+
+    async fn close(&self) {
+        self.transport.close().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_much_at_once_has_patience() {
+    let network = MemoryNetwork::new(1);
+    let stalling = Stalling {
+        transport: network.join("member"),
+        from: Instant::now() + secs(5),
+    };
+    let clock = VirtualClock::default();
+    let member = Cache::builder().transport(stalling).clock(clock).build();
+    let other = node(&network, clock, "other");
+    sleep(secs(5)).await;
+    let upstream = Upstream::default();
+    let lookups = [&member, &other].into_iter().flat_map(|cache| {
+        let upstream = &upstream;
+        (0..200).map(move |n| upstream.look_up(cache, n, fetched))
+    });
+    for answer in join_all(lookups).await {
+        answer.unwrap();
+    }
+    assert_eq!(upstream.calls(), 200);
 }
 
 #[tokio::test(start_paused = true)]
