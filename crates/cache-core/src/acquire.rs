@@ -130,6 +130,7 @@ impl Fleet {
                 return Acquired::Alone;
             }
             tokio::select! {
+                biased;
                 () = arrival => return Acquired::Arrived(Came::AfterWaiting),
                 () = time::sleep(pause) => pause = (2 * pause).min(LAST_PAUSE),
             }
@@ -232,6 +233,7 @@ impl Held {
     /// Does `work` and keeps the lease meanwhile.
     pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
         tokio::select! {
+            biased;
             done = work => done,
             never = self.renew() => match never {},
         }
