@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::aside::Aside;
 use crate::cache::Cache;
 use crate::replica::{Bounds, Replica};
 use crate::tier::Tier;
@@ -16,6 +17,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     bounds: Bounds,
     tier: Option<Arc<dyn Tier>>,
+    aside: Aside,
 }
 
 impl Default for Builder {
@@ -25,6 +27,7 @@ impl Default for Builder {
             clock: Arc::new(SystemClock),
             bounds: Bounds::default(),
             tier: None,
+            aside: Aside::default(),
         }
     }
 }
@@ -68,6 +71,23 @@ impl Builder {
         self
     }
 
+    /// Keeps entries in `disk`, which a test looks after, and which outlives the cache.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn memory_disk(mut self, disk: crate::testing::MemoryDisk) -> Self {
+        self.tier = Some(Arc::new(disk));
+        self
+    }
+
+    /// Does on the spot what would otherwise be done on threads apart, which take turns as real time
+    /// has it. With this, a run in virtual time on one thread can be had again from its seed.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn in_turn(mut self) -> Self {
+        self.aside = Aside::InTurn;
+        self
+    }
+
     /// Bounds what waits to be pushed to the peers, in bytes; the default is 64 MiB. At the bound
     /// what has waited longest is not pushed at all.
     #[must_use]
@@ -91,7 +111,8 @@ impl Builder {
     /// Outside a Tokio runtime, as [`tokio::spawn`] does.
     pub fn build(self) -> Cache {
         let local_peer = self.transport.local_peer();
-        let replica = Replica::new(local_peer, self.clock, self.bounds, self.tier);
+        let mut replica = Replica::new(local_peer, self.clock, self.bounds, self.tier);
+        replica.aside = self.aside;
         Cache::start(replica, self.transport)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
-use tokio::{task, time};
+use tokio::time;
 use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
@@ -223,7 +223,8 @@ impl Cache {
     /// Looks at all that there are, on a thread where that keeps nobody waiting.
     pub async fn count_under(&self, path: Path) -> u64 {
         let replica = Arc::clone(&self.inner.replica);
-        let counting = task::spawn_blocking(move || replica.count_under(&path));
+        let aside = replica.aside;
+        let counting = aside.run(move || replica.count_under(&path));
         counting.await.unwrap_or_default()
     }
 
@@ -278,7 +279,7 @@ impl Cache {
         inner.transport.close().await;
         if let Some(tier) = inner.replica.tier().cloned() {
             // A panic there has been reported; the cache closes all the same.
-            let _ = task::spawn_blocking(move || tier.flush()).await;
+            let _ = inner.replica.aside.run(move || tier.flush()).await;
         }
     }
 }

@@ -20,7 +20,6 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
-use tokio::task;
 use tokio::time::{self, MissedTickBehavior};
 
 use crate::digest::{Known, Summary};
@@ -110,6 +109,7 @@ pub(crate) async fn run(replica: Arc<Replica>, transport: Arc<dyn Transport>) {
     let mut under_way = BTreeSet::new();
     loop {
         tokio::select! {
+            biased;
             _ = interval.tick() => {
                 look += 1;
                 let peers: BTreeSet<_> = transport.peers().iter().map(|peer| peer.id).collect();
@@ -227,8 +227,9 @@ async fn wanted(replica: &Replica, mut versions: Vec<Known>, room: &mut usize) -
 
 /// Looks at everything, on a thread where that keeps nobody waiting.
 async fn summary(replica: &Arc<Replica>) -> Option<Summary> {
+    let aside = replica.aside;
     let replica = Arc::clone(replica);
-    task::spawn_blocking(move || replica.summary()).await.ok()
+    aside.run(move || replica.summary()).await
 }
 
 /// Answers the questions of members that catch up.
@@ -287,9 +288,10 @@ async fn reply(replica: &Arc<Replica>, question: Question) -> Option<Reply> {
         }
         Question::List(buckets) => {
             let replica = Arc::clone(replica);
-            task::spawn_blocking(move || list(&replica, &buckets, MAX_LISTED))
-                .await
-                .ok()?
+            let aside = replica.aside;
+            aside
+                .run(move || list(&replica, &buckets, MAX_LISTED))
+                .await?
         }
         Question::Want(keys) => {
             let mut puts = Vec::new();

@@ -35,6 +35,7 @@ mod readme {}
 
 mod acquire;
 mod arrivals;
+mod aside;
 mod builder;
 pub mod cache;
 mod catch_up;

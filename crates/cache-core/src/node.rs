@@ -10,6 +10,7 @@ use futures::{FutureExt, StreamExt};
 use tokio::time::{self, MissedTickBehavior};
 
 use crate::acquire::Fleet;
+use crate::aside::Aside;
 use crate::catch_up::Answers;
 use crate::outbox::News;
 use crate::peer::PeerId;
@@ -46,6 +47,7 @@ pub(crate) async fn publish(replica: Arc<Replica>, transport: Arc<dyn Transport>
     while is_open || !pushes.is_empty() {
         let has_room = pushes.len() < MAX_PUSHES && bytes_under_way < MAX_PUSHED_BYTES;
         tokio::select! {
+            biased;
             news = replica.outbox.pop(), if is_open && has_room => match news {
                 Some(news) => {
                     let bytes = news.weight();
@@ -153,11 +155,14 @@ pub(crate) async fn sweep(replica: Arc<Replica>, tasks: Arc<Tasks>) {
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            biased;
             _ = interval.tick() => {}
             () = replica.overdue.notified() => {}
         }
-        let replica = Arc::clone(&replica);
-        if let Err(error) = tasks.spawn_blocking(move || replica.sweep()).await {
+        let sweeping = Arc::clone(&replica);
+        if replica.aside != Aside::OnThreads {
+            sweeping.sweep();
+        } else if let Err(error) = tasks.spawn_blocking(move || sweeping.sweep()).await {
             tracing::error!(%error, "a sweep failed; the next one is due in a minute");
         }
         time::sleep(SWEEP_PAUSE).await;

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
-use tokio::task;
 use tokio::time::Instant;
 
 use crate::arrivals::Arrivals;
+use crate::aside::Aside;
 use crate::entry::Entry;
 use crate::events::{Announcer, Event};
 use crate::fetch::Source;
@@ -50,6 +50,8 @@ pub(crate) struct Replica {
     pub(crate) counters: Arc<Counters>,
     pub(crate) events: Arc<Announcer>,
     pub(crate) clock: MeshClock,
+    /// Where work is done that takes long.
+    pub(crate) aside: Aside,
     /// Who waits for an entry.
     pub(crate) arrivals: Arrivals,
     /// Who may fetch what this member decides about.
@@ -123,6 +125,7 @@ impl Replica {
             leases: Leases::new(clock.now()),
             caught_up: OnceLock::new(),
             clock: MeshClock::new(clock),
+            aside: Aside::default(),
             store: Store::new(bounds.max_bytes - index_bytes, bounds.max_entries),
             index: Index::new(index_bytes),
             tombstones,
@@ -167,9 +170,8 @@ impl Replica {
             return Some(entry);
         }
         let tier = Arc::clone(self.tier.as_ref()?);
-        let loading = task::spawn_blocking(move || tier.load(&key, now));
         // A panic there is a miss here.
-        let entry = loading.await.ok().flatten()?;
+        let entry = self.aside.run(move || tier.load(&key, now)).await??;
         if self.is_void(&key, &entry) || self.is_over(&entry, now) {
             self.discard(key, &entry);
             return None;
@@ -194,8 +196,8 @@ impl Replica {
         if scopes.is_empty()
             && let Some(tier) = self.tier.clone()
         {
-            let keys = task::spawn_blocking(move || tier.keys_of(&family, MAX_SIBLINGS)).await;
-            let keys = keys.unwrap_or_default();
+            let keys = self.aside.run(move || tier.keys_of(&family, MAX_SIBLINGS));
+            let keys = keys.await.unwrap_or_default();
             scopes = keys.into_iter().map(|key| key.scope).collect();
         }
         let mut held = Vec::new();

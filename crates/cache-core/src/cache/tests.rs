@@ -360,7 +360,7 @@ async fn who_asks_after_an_invalidation_does_not_get_the_answer_from_before_it()
         .get_or_fetch(key(), Freshness::AS_STORED, fetch);
     tokio::pin!(before);
     assert!(futures::poll!(&mut before).is_pending());
-    task::yield_now().await;
+    tokio::task::yield_now().await;
     fixture.cache.invalidate(key());
     let after = fixture.fetch_new("new");
     tokio::pin!(after);
@@ -388,7 +388,7 @@ async fn who_asks_after_an_invalidation_does_not_get_a_passing_answer_from_befor
         .get_or_fetch(key(), Freshness::AS_STORED, fetch);
     tokio::pin!(before);
     assert!(futures::poll!(&mut before).is_pending());
-    task::yield_now().await;
+    tokio::task::yield_now().await;
     // It has been made meanwhile.
     fixture.cache.invalidate(key());
     let after = fixture.fetch_new("200");

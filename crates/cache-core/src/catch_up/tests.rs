@@ -213,7 +213,7 @@ async fn peers_that_never_answer_keep_nobody_from_the_others() {
         let network = network.clone();
         tokio::spawn(async move { freeze(&network, name).await });
     }
-    task::yield_now().await;
+    tokio::task::yield_now().await;
     let early = cache(&network, clock, "early");
     put(&early, 1, b"value");
     time::sleep(A_WHILE * 10).await;
