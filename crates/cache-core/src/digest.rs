@@ -29,6 +29,16 @@ pub struct Summary {
 }
 
 impl Known {
+    /// The key.
+    pub fn key(&self) -> Key {
+        self.key
+    }
+
+    /// When upstream produced the version of it that is known.
+    pub fn stored_at(&self) -> MeshTime {
+        self.stored_at
+    }
+
     pub(crate) fn of(key: Key, version: Version) -> Self {
         Self {
             key,

@@ -27,6 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "ghmesh",
         ],
     ),
+    ("sim", &["cache-core"]),
     ("xtask", &[]),
 ];
 

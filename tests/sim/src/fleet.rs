@@ -1,0 +1,172 @@
+//! The nodes of a fleet, and how they come and go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cache_core::testing::{MemoryDisk, MemoryNetwork, VirtualClock};
+use cache_core::{Cache, PeerId};
+use tokio::task::{self, JoinSet};
+use tokio::time::Instant;
+
+use crate::fault::Fault;
+use crate::plan::Machine;
+use crate::upstream::Upstream;
+
+pub(crate) struct Fleet {
+    pub(crate) network: MemoryNetwork,
+    pub(crate) nodes: Vec<Node>,
+    clock: VirtualClock,
+}
+
+/// A place in the fleet, whether or not there is a process in it.
+pub(crate) struct Node {
+    pub(crate) machine: Machine,
+    pub(crate) process: Option<Process>,
+    disk: Option<MemoryDisk>,
+}
+
+/// A node's process, from its start to its end.
+pub(crate) struct Process {
+    pub(crate) cache: Cache,
+    /// Its callers, who end with it.
+    pub(crate) callers: JoinSet<()>,
+    /// When it invalidated what, and what lies in which repository.
+    pub(crate) writes: Arc<std::sync::Mutex<Vec<(Instant, Written)>>>,
+}
+
+/// What a node has invalidated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    Question(u32),
+    Repository(u32),
+}
+
+impl Fleet {
+    pub(crate) fn new(network: MemoryNetwork, clock: VirtualClock, machines: &[Machine]) -> Self {
+        let nodes = machines.iter().map(|machine| Node {
+            machine: *machine,
+            process: None,
+            disk: machine.has_disk.then(MemoryDisk::default),
+        });
+        let mut fleet = Self {
+            network,
+            clock,
+            nodes: nodes.collect(),
+        };
+        for number in 0..fleet.nodes.len() {
+            fleet.start(number);
+        }
+        fleet
+    }
+
+    /// Lets something happen to network or nodes.
+    pub(crate) async fn suffer(&mut self, fault: &Fault, upstream: &Upstream) {
+        let network = &self.network;
+        match fault {
+            Fault::Partition(side) => network.partition(side.iter().map(|n| name(*n))),
+            Fault::Sever(a, b) => network.sever(name(*a), name(*b)),
+            Fault::Heal => network.heal(),
+            Fault::Loss(share) => network.set_loss(*share),
+            Fault::Duplication(share) => network.set_duplication(*share),
+            Fault::Stragglers(share, by) => network.set_stragglers(*share, *by),
+            Fault::Slow(node, by) => network.slow_down(name(*node), *by),
+            Fault::Freeze(node) => network.freeze(name(*node)),
+            Fault::Thaw(node) => network.thaw(name(*node)),
+            Fault::Crash(node) => self.crash(*node).await,
+            Fault::Stop(node) => self.stop(*node).await,
+            Fault::Start(node) => self.start(*node),
+            Fault::Wipe(node) => self.wipe(*node),
+            Fault::UpstreamDown => upstream.set_down(true),
+            Fault::UpstreamUp => upstream.set_down(false),
+        }
+    }
+
+    /// Ends all that is wrong.
+    pub(crate) fn calm_down(&mut self, upstream: &Upstream) {
+        let network = &self.network;
+        network.heal();
+        network.set_loss(0.0);
+        network.set_duplication(0.0);
+        network.set_stragglers(0.0, Duration::ZERO);
+        upstream.set_down(false);
+        for number in 0..self.nodes.len() {
+            self.network.slow_down(name(number), Duration::ZERO);
+            self.network.thaw(name(number));
+            self.start(number);
+        }
+    }
+
+    pub(crate) fn cache(&self, number: usize) -> Option<&Cache> {
+        let process = self.nodes[number].process.as_ref()?;
+        Some(&process.cache)
+    }
+
+    fn start(&mut self, number: usize) {
+        let clock = self.clock_of(number);
+        let transport = self.nodes[number].process.is_none();
+        let transport = transport.then(|| self.network.join(&number.to_string()));
+        let Some(transport) = transport else {
+            return;
+        };
+        let node = &mut self.nodes[number];
+        let mut builder = Cache::builder()
+            .transport(transport)
+            .clock(clock)
+            .max_bytes(node.machine.max_bytes)
+            .in_turn();
+        if let Some(disk) = &node.disk {
+            builder = builder.memory_disk(disk.clone());
+        }
+        node.process = Some(Process {
+            cache: builder.build(),
+            callers: JoinSet::new(),
+            writes: Arc::default(),
+        });
+    }
+
+    async fn crash(&mut self, number: usize) {
+        let Some(mut process) = self.nodes[number].process.take() else {
+            return;
+        };
+        process.callers.shutdown().await;
+        drop(process);
+        // Its tasks notice.
+        for _ in 0..10 {
+            task::yield_now().await;
+        }
+        if let Some(disk) = &self.nodes[number].disk {
+            disk.crash();
+        }
+    }
+
+    async fn stop(&mut self, number: usize) {
+        let Some(mut process) = self.nodes[number].process.take() else {
+            return;
+        };
+        process.callers.shutdown().await;
+        process.cache.close().await;
+    }
+
+    fn wipe(&mut self, number: usize) {
+        let node = &mut self.nodes[number];
+        if node.process.is_none() && node.disk.is_some() {
+            node.disk = Some(MemoryDisk::default());
+        }
+    }
+
+    fn clock_of(&self, number: usize) -> VirtualClock {
+        let ahead = self.nodes[number].machine.ahead;
+        let by = Duration::from_millis(ahead.unsigned_abs());
+        if ahead < 0 {
+            self.clock.behind_by(by)
+        } else {
+            self.clock.ahead_by(by)
+        }
+    }
+}
+
+/// The name that a node has in the network.
+pub(crate) fn name(number: usize) -> PeerId {
+    // Digits are few.
+    PeerId::from_bytes(number.to_string().as_bytes()).unwrap_or(PeerId::LOCAL)
+}

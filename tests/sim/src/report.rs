@@ -1,0 +1,117 @@
+//! What a run has cost, and what was wrong.
+
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::iter::Sum;
+use std::ops::Add;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cache_core::testing::Traffic;
+
+/// What a run has come to.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The seed that it followed from.
+    pub seed: u64,
+    /// What it has cost.
+    pub cost: Cost,
+    /// Promises that were broken; none, as it should be.
+    pub broken: Vec<String>,
+    /// A digest of all that happened, and when. Runs of one plan have the same.
+    pub trace: u64,
+}
+
+/// What lookups have cost a fleet, and upstream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Lookups that were answered.
+    pub lookups: u64,
+    /// Calls of upstream.
+    pub calls: u64,
+    /// Frames among members.
+    pub frames: u64,
+    /// What was in them, in bytes.
+    pub bytes: u64,
+}
+
+/// Where a run notes what happens. Clones are the same one.
+#[derive(Clone, Default)]
+pub(crate) struct Notes(Arc<Mutex<Noted>>);
+
+#[derive(Default)]
+struct Noted {
+    lookups: u64,
+    broken: Vec<String>,
+    trace: DefaultHasher,
+}
+
+/// Broken promises that are told of one run.
+const MAX_BROKEN: usize = 20;
+
+impl Notes {
+    /// Notes a lookup that was answered, and what is to be found again in another run.
+    pub(crate) fn answered(&self, what: impl Hash) {
+        let mut noted = self.noted();
+        noted.lookups += 1;
+        what.hash(&mut noted.trace);
+    }
+
+    pub(crate) fn broken(&self, what: String) {
+        let mut noted = self.noted();
+        what.hash(&mut noted.trace);
+        if noted.broken.len() < MAX_BROKEN {
+            noted.broken.push(what);
+        }
+    }
+
+    pub(crate) fn report(&self, seed: u64, calls: u64, traffic: Traffic) -> Report {
+        let noted = self.noted();
+        let cost = Cost {
+            lookups: noted.lookups,
+            calls,
+            frames: traffic.frames,
+            bytes: traffic.bytes,
+        };
+        let mut trace = noted.trace.clone();
+        (cost.calls, cost.frames, cost.bytes).hash(&mut trace);
+        Report {
+            seed,
+            cost,
+            broken: noted.broken.clone(),
+            trace: trace.finish(),
+        }
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Add for Cost {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            lookups: self.lookups + other.lookups,
+            calls: self.calls + other.calls,
+            frames: self.frames + other.frames,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+}
+
+impl Sum for Cost {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), Self::add)
+    }
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} lookups, {} upstream calls, {} frames, {} bytes",
+            self.lookups, self.calls, self.frames, self.bytes
+        )
+    }
+}

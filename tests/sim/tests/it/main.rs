@@ -1,0 +1,1 @@
+//! Fleets of all sizes, by their seeds.
