@@ -1,15 +1,16 @@
 //! The nodes of a fleet, and how they come and go.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cache_core::testing::{MemoryDisk, MemoryNetwork, VirtualClock};
-use cache_core::{Cache, PeerId};
+use cache_core::{Cache, Clock, PeerId};
 use tokio::task::{self, JoinSet};
 use tokio::time::Instant;
 
 use crate::fault::Fault;
 use crate::plan::Machine;
+use crate::promises::CLOCKS;
 use crate::upstream::Upstream;
 
 pub(crate) struct Fleet {
@@ -30,9 +31,12 @@ pub(crate) struct Process {
     pub(crate) cache: Cache,
     /// Its callers, who end with it.
     pub(crate) callers: JoinSet<()>,
-    /// When it invalidated what, and what lies in which repository.
-    pub(crate) writes: Arc<std::sync::Mutex<Vec<(Instant, Written)>>>,
+    /// When it invalidated what.
+    pub(crate) writes: Writes,
 }
+
+/// What a process has invalidated, and when.
+pub(crate) type Writes = Arc<Mutex<Vec<(Instant, Written)>>>;
 
 /// What a node has invalidated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,9 +100,28 @@ impl Fleet {
         }
     }
 
+    /// Whether a node's clock is about right, or was set right by upstream.
+    pub(crate) fn is_on_time(&self, number: usize) -> bool {
+        let clocks = [
+            self.clock.now(),
+            self.cache(number).map_or(self.clock.now(), Cache::now),
+        ];
+        clocks[0].since(clocks[1]).max(clocks[1].since(clocks[0])) < CLOCKS
+    }
+
     pub(crate) fn cache(&self, number: usize) -> Option<&Cache> {
         let process = self.nodes[number].process.as_ref()?;
         Some(&process.cache)
+    }
+
+    /// What the processes that are alive have invalidated.
+    pub(crate) fn writes(&self) -> Vec<(Instant, Written)> {
+        let processes = self.nodes.iter().filter_map(|node| node.process.as_ref());
+        let writes = processes.map(|process| {
+            let writes = process.writes.lock();
+            writes.unwrap_or_else(PoisonError::into_inner).clone()
+        });
+        writes.flatten().collect()
     }
 
     fn start(&mut self, number: usize) {

@@ -157,7 +157,8 @@ impl Plan {
 }
 
 fn moment(rng: &mut StdRng) -> Duration {
-    BEGIN + rng.random_range(Duration::ZERO..TROUBLE)
+    // Whole ones, which is what the runtime's time goes in.
+    BEGIN + Duration::from_millis(rng.random_range(0..TROUBLE.as_millis() as u64))
 }
 
 fn machine(rng: &mut StdRng, number: usize, weather: Weather) -> Machine {

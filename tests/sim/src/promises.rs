@@ -1,12 +1,12 @@
 //! What must hold of every answer, whatever happens.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use cache_core::{Answer, FetchError, Source};
 use tokio::time::Instant;
 
-use crate::fleet::Written;
+use crate::fleet::{Writes, Written};
 use crate::plan::Wish;
 use crate::question::Question;
 use crate::report::Notes;
@@ -25,7 +25,7 @@ pub(crate) struct Asked {
     pub(crate) question: Question,
     pub(crate) wish: Wish,
     pub(crate) at: Instant,
-    pub(crate) writes: Arc<Mutex<Vec<(Instant, Written)>>>,
+    pub(crate) writes: Writes,
 }
 
 impl Asked {

@@ -7,6 +7,7 @@ use std::ops::Add;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cache_core::testing::Traffic;
+use tokio::time::Instant;
 
 /// What a run has come to.
 #[derive(Clone, Debug)]
@@ -35,55 +36,74 @@ pub struct Cost {
 }
 
 /// Where a run notes what happens. Clones are the same one.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Notes(Arc<Mutex<Noted>>);
 
-#[derive(Default)]
 struct Noted {
+    start: Instant,
     lookups: u64,
     broken: Vec<String>,
-    trace: DefaultHasher,
+    trace: u64,
 }
 
 /// Broken promises that are told of one run.
 const MAX_BROKEN: usize = 20;
 
 impl Notes {
+    pub(crate) fn new(start: Instant) -> Self {
+        Self(Arc::new(Mutex::new(Noted {
+            start,
+            lookups: 0,
+            broken: Vec::new(),
+            trace: 0,
+        })))
+    }
+
     /// Notes a lookup that was answered, and what is to be found again in another run.
     pub(crate) fn answered(&self, what: impl Hash) {
         let mut noted = self.noted();
         noted.lookups += 1;
-        what.hash(&mut noted.trace);
+        noted.trace(what);
     }
 
     pub(crate) fn broken(&self, what: String) {
         let mut noted = self.noted();
-        what.hash(&mut noted.trace);
+        noted.trace(&what);
         if noted.broken.len() < MAX_BROKEN {
             noted.broken.push(what);
         }
     }
 
     pub(crate) fn report(&self, seed: u64, calls: u64, traffic: Traffic) -> Report {
-        let noted = self.noted();
+        let mut noted = self.noted();
         let cost = Cost {
             lookups: noted.lookups,
             calls,
             frames: traffic.frames,
             bytes: traffic.bytes,
         };
-        let mut trace = noted.trace.clone();
-        (cost.calls, cost.frames, cost.bytes).hash(&mut trace);
+        noted.trace((cost.calls, cost.frames, cost.bytes));
+        noted.broken.sort_unstable();
         Report {
             seed,
             cost,
             broken: noted.broken.clone(),
-            trace: trace.finish(),
+            trace: noted.trace,
         }
     }
 
     fn noted(&self) -> MutexGuard<'_, Noted> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Noted {
+    /// Those who wait for one flight are woken by Tokio in an order of its own, so that of what
+    /// happens at one moment the order does not count.
+    fn trace(&mut self, what: impl Hash) {
+        let mut hasher = DefaultHasher::new();
+        (self.start.elapsed(), what).hash(&mut hasher);
+        self.trace = self.trace.wrapping_add(hasher.finish());
     }
 }
 

@@ -20,6 +20,7 @@ pub(crate) async fn check(plan: &Plan, world: &mut World) {
     let observer = world.fleet.network.join("observer");
     let large: Vec<_> = (0..plan.machines.len())
         .filter(|number| plan.machines[*number].is_large())
+        .filter(|number| world.fleet.is_on_time(*number))
         .collect();
     let mut first: Option<(usize, Known)> = None;
     for number in large {
@@ -80,13 +81,15 @@ fn differences(world: &World, (one, ours): (usize, &Known), (other, theirs): (us
 /// What dies sooner is not caught up on.
 const NEARLY_DEAD: std::time::Duration = std::time::Duration::from_secs(130);
 
-/// Nobody holds what was replaced before it was invalidated, wherever that was.
+/// Nobody holds what was replaced before it was invalidated, wherever that was. The word of a process
+/// that has ended may have ended with it.
 async fn stale_writes(world: &World, number: usize) {
     let Some(cache) = world.fleet.cache(number) else {
         return;
     };
+    let writes = world.fleet.writes();
     for question in Question::all() {
-        let writes = world.writes.iter();
+        let writes = writes.iter();
         let writes = writes.filter(|(_, written)| question.is_part_of(*written));
         let Some(last) = writes.map(|(at, _)| *at).max() else {
             continue;

@@ -42,10 +42,9 @@ async fn carry_out(plan: &Plan) -> Report {
     };
     let mut world = World {
         upstream: Upstream::new(plan.seed, refusals),
-        notes: Notes::default(),
+        notes: Notes::new(start),
         fleet: Fleet::new(network, clock, &plan.machines),
         epoch: clock.now(),
-        writes: Vec::new(),
     };
     for (at, event) in &plan.events {
         time::sleep_until(start + *at).await;
@@ -67,8 +66,6 @@ pub(crate) struct World {
     pub(crate) fleet: Fleet,
     /// What right clocks showed at the start.
     epoch: MeshTime,
-    /// What was invalidated when.
-    pub(crate) writes: Vec<(Instant, Written)>,
 }
 
 impl World {
@@ -147,12 +144,10 @@ impl World {
         } else {
             process.cache.invalidate(question.key());
         }
-        let now = Instant::now();
         let mut writes = process
             .writes
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        writes.push((now, written));
-        self.writes.push((now, written));
+        writes.push((Instant::now(), written));
     }
 }

@@ -172,7 +172,7 @@ impl Net {
             false => Duration::ZERO,
         };
         let slow = [from, to].map(|member| self.slow.get(&member).copied().unwrap_or_default());
-        usual + late + slow[0] + slow[1]
+        whole_millis(usual + late + slow[0] + slow[1])
     }
 
     /// Puts the members in so many rings.
@@ -189,6 +189,13 @@ impl Net {
             }
         }
     }
+}
+
+/// Tokio's time goes in milliseconds from when the runtime was made, which is a little before the
+/// clock stood still. With a fraction of one, chance would say which of two frames comes first.
+fn whole_millis(latency: Duration) -> Duration {
+    let millis = latency.as_nanos().div_ceil(1_000_000);
+    Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
 }
 
 impl fmt::Debug for Net {
