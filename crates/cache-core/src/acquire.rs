@@ -19,7 +19,7 @@ use crate::transport::Transport;
 use crate::wire::Message;
 
 use answer::MAX_LOADS;
-use patience::Questions;
+use patience::{MOST_PATIENCE, Questions};
 
 /// For so many ticks the first and the second owner may give no sign of life, or four times as long
 /// as they usually take for an answer. Then a caller goes upstream without a lease: 50 ms after it
@@ -279,10 +279,9 @@ impl Held {
                     lease,
                     insist: true,
                 };
-                fleet
-                    .questions
-                    .ask(self.owner, LEAST_PATIENCE[0], question)
-                    .await;
+                // Nobody waits for it, and an owner that is a little late is not to be passed over.
+                let questions = &fleet.questions;
+                questions.ask(self.owner, MOST_PATIENCE, question).await;
             }
         }
     }

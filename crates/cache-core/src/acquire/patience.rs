@@ -26,7 +26,7 @@ const LATE: Duration = Duration::from_millis(2);
 const MOST_SILENCE: Duration = Duration::from_secs(1);
 
 /// The same, however long an owner usually takes.
-const MOST_PATIENCE: u32 = 200;
+pub(super) const MOST_PATIENCE: u32 = 200;
 
 /// For how long an owner that was silent is passed over.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -88,7 +88,11 @@ impl Questions {
             Some(Ok(reply)) => {
                 self.heard(owner);
                 if let Some(mut manners) = self.manners.get_mut(&owner) {
-                    manners.takes = (3 * manners.takes + began.elapsed()) / 4;
+                    let took = began.elapsed();
+                    manners.takes = match manners.takes {
+                        Duration::ZERO => took,
+                        takes => (3 * takes + took) / 4,
+                    };
                 }
                 match Message::decode(&reply) {
                     Ok(Message::Grant(grant)) => Some(grant),
