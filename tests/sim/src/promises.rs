@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use cache_core::{Answer, FetchError, Source};
+use cache_core::{Answer, Entry, FetchError, MeshTime, Source};
 use tokio::time::Instant;
 
 use crate::fleet::{Writes, Written};
@@ -26,6 +26,8 @@ pub(crate) struct Asked {
     pub(crate) wish: Wish,
     pub(crate) at: Instant,
     pub(crate) writes: Writes,
+    /// When the run began, and what right clocks showed then.
+    pub(crate) start: (Instant, MeshTime),
 }
 
 impl Asked {
@@ -38,10 +40,9 @@ impl Asked {
     ) {
         let took = self.at.elapsed();
         let (source, wrong) = match answer {
-            Ok(Answer::Entry { entry, source, .. }) => (
-                Some(*source),
-                self.wrong_with(entry.value(), *source, upstream),
-            ),
+            Ok(Answer::Entry { entry, source, .. }) => {
+                (Some(*source), self.wrong_with(entry, *source, upstream))
+            }
             Ok(Answer::Passing { value, source }) => {
                 let is_ours = *value == self.question.refusal();
                 (
@@ -70,8 +71,8 @@ impl Asked {
         notes.answered((self.node, self.question, self.wish, source, took));
     }
 
-    fn wrong_with(&self, body: &[u8], source: Source, upstream: &Upstream) -> Option<String> {
-        let Some(version) = self.question.version_in(body) else {
+    fn wrong_with(&self, entry: &Entry, source: Source, upstream: &Upstream) -> Option<String> {
+        let Some(version) = self.question.version_in(entry.value()) else {
             return Some("the answer to something else".to_owned());
         };
         let Some(replaced_at) = upstream.replaced_at(self.question, version) else {
@@ -86,7 +87,13 @@ impl Asked {
         }
         let writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
         let covers = |(at, written): &&(Instant, Written)| {
-            *at <= self.at && *at >= replaced_at && self.question.is_part_of(*written)
+            // What another node was just fetching, by another clock, may pass for later.
+            let known = *at - CLOCKS.min(*at - self.start.0);
+            let is_older = entry.stored_at().since(self.start.1) < known - self.start.0;
+            *at <= self.at
+                && *at >= replaced_at
+                && (is_older || matches!(source, Source::Hit | Source::Fetched))
+                && self.question.is_part_of(*written)
         };
         let write = writes.iter().find(covers)?;
         let ago = self.at.duration_since(write.0);

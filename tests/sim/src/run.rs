@@ -44,6 +44,7 @@ async fn carry_out(plan: &Plan) -> Report {
         upstream: Upstream::new(plan.seed, refusals),
         notes: Notes::new(start),
         fleet: Fleet::new(network, clock, &plan.machines),
+        start,
         epoch: clock.now(),
     };
     for (at, event) in &plan.events {
@@ -64,6 +65,7 @@ pub(crate) struct World {
     pub(crate) upstream: Upstream,
     pub(crate) notes: Notes,
     pub(crate) fleet: Fleet,
+    start: Instant,
     /// What right clocks showed at the start.
     epoch: MeshTime,
 }
@@ -103,6 +105,7 @@ impl World {
             wish,
             at: Instant::now(),
             writes: Arc::clone(&process.writes),
+            start: (self.start, self.epoch),
         };
         let (cache, upstream) = (process.cache.clone(), self.upstream.clone());
         let (notes, epoch) = (self.notes.clone(), self.epoch);
