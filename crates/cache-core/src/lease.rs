@@ -215,6 +215,16 @@ impl Leases {
         }
     }
 
+    /// The holder of a lease has brought a value that an invalidation has overtaken on its way: there
+    /// is nothing to wait for any more.
+    pub(crate) fn end_void(&self, key: &Key, holder: PeerId) {
+        let mut book = self.book();
+        let lease = book.leases.get(key);
+        if lease.is_some_and(|lease| lease.holder == holder && lease.settled.is_none()) {
+            book.remove(key);
+        }
+    }
+
     /// A value has come: whoever asks from now on is given that, or may fetch a newer one.
     pub(crate) fn end(&self, key: &Key) {
         self.book().remove(key);

@@ -300,10 +300,10 @@ impl Replica {
         let now = self.now();
         self.count(if entry.stored_at().is_ahead_of(now) {
             Received::FromTheFuture
-        } else if !self.is_over(&entry, now)
-            && !self.is_void(&key, &entry)
-            && self.keep(key, &entry)
-        {
+        } else if self.is_void(&key, &entry) {
+            self.leases.end_void(&key, entry.origin());
+            Received::Ignored
+        } else if !self.is_over(&entry, now) && self.keep(key, &entry) {
             Received::Accepted
         } else {
             Received::Ignored
