@@ -1,7 +1,7 @@
 //! The one door: look up, or fetch once for everybody who asks.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,11 +19,15 @@ use crate::fetch::{Answer, BoxError, FetchError, Fetched, Source};
 use crate::freshness::{Freshness, Lifetime};
 use crate::key::{Family, Key, Resource, Scope};
 use crate::lookup::{Fetch, Lookups};
+use crate::members::FleetStats;
 use crate::node;
+use crate::notes::{Bell, Notes, Topic};
 use crate::path::Path;
 use crate::peer::{PeerId, PeerInfo};
+use crate::presence;
 use crate::replica::Replica;
 use crate::stats::Stats;
+use crate::staying::Staying;
 use crate::tasks::Tasks;
 use crate::time::MeshTime;
 use crate::tombstone::Target;
@@ -90,9 +94,13 @@ impl Cache {
         let publish = node::publish(Arc::clone(&replica), Arc::clone(&transport));
         tasks.spawn(publisher.track_future(publish));
         let answers = Answers::new(Arc::clone(&replica), Arc::clone(&tasks));
+        let staying: Arc<dyn Transport> = Arc::new(Staying {
+            transport: Arc::clone(&transport),
+            replica: Arc::clone(&replica),
+        });
         let fleet = Arc::new(Fleet::new(
             Arc::clone(&replica),
-            Arc::clone(&transport),
+            Arc::clone(&staying),
             Arc::clone(&tasks),
         ));
         let receive = node::receive(
@@ -102,8 +110,9 @@ impl Cache {
             Arc::clone(&fleet),
         );
         tasks.spawn(receive);
-        let catch_up = catch_up::run(Arc::clone(&replica), Arc::clone(&transport));
+        let catch_up = catch_up::run(Arc::clone(&replica), staying);
         tasks.spawn(catch_up);
+        tasks.spawn(presence::run(Arc::clone(&replica), Arc::clone(&transport)));
         tasks.spawn(node::sweep(Arc::clone(&replica), Arc::clone(&tasks)));
         publisher.close();
         Self {
@@ -246,15 +255,36 @@ impl Cache {
 
     /// The counters.
     pub fn stats(&self) -> Stats {
-        let replica = &self.inner.replica;
-        let (entries, bytes) = replica.size();
-        Stats {
-            entries,
-            bytes,
-            disk: replica.tier().map(|tier| tier.stats()),
-            connected_peers: self.inner.transport.peers().len() as u64,
-            ..replica.counters.snapshot()
-        }
+        let connected = self.inner.transport.peers().len() as u64;
+        self.inner.replica.stats(connected)
+    }
+
+    /// How the fleet stands: this member now, each of the others by its last report, which is up
+    /// to 30 seconds old.
+    pub fn fleet(&self) -> FleetStats {
+        let in_sight = self.peers().iter().map(|peer| peer.id).collect();
+        let members = &self.inner.replica.members;
+        members.snapshot(self.stats(), &in_sight)
+    }
+
+    /// The same, once those that are connected have been asked how they stand. Who has not answered
+    /// within a second stands as it has last reported.
+    pub async fn ask_fleet(&self) -> FleetStats {
+        presence::ask_all(&self.inner.replica, &*self.inner.transport).await;
+        self.fleet()
+    }
+
+    /// Tells the other members what the application has to say and has counted, too, until `notes`
+    /// are dropped; and hands them what the others say of the same topic.
+    ///
+    /// Of 16 notes at a time; those of further topics are told to nobody.
+    pub fn share(&self, topic: Topic, notes: Weak<dyn Notes>) {
+        self.inner.replica.members.pad.add(topic, notes);
+    }
+
+    /// What has the members told at once what there is to [share](Self::share).
+    pub fn bell(&self) -> Bell {
+        self.inner.replica.members.bell.clone()
     }
 
     /// Our own name among the peers.
@@ -267,14 +297,15 @@ impl Cache {
         self.inner.transport.peers()
     }
 
-    /// Tells the peers what is still queued, for at most two seconds, says goodbye to them, ends
-    /// the background tasks, and writes to disk what is still waiting to be. What is stored can
+    /// Tells the peers what is still queued, for at most two seconds, says goodbye to them with the
+    /// last state of the counters, for at most one second more, ends the background tasks, and writes to disk what is still waiting to be. What is stored can
     /// still be looked up.
     pub async fn close(&self) {
         let inner = &self.inner;
         inner.replica.outbox.close();
         // What is not out by then, the peers will fetch for themselves.
         let _ = time::timeout(FLUSH_DEADLINE, inner.publisher.wait()).await;
+        presence::say_goodbye(&inner.replica, &*inner.transport).await;
         inner.tasks.stop().await;
         inner.transport.close().await;
         if let Some(tier) = inner.replica.tier().cloned() {

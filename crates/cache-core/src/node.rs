@@ -14,9 +14,10 @@ use crate::aside::Aside;
 use crate::catch_up::Answers;
 use crate::outbox::News;
 use crate::peer::PeerId;
+use crate::presence;
 use crate::replica::{Received, Replica};
 use crate::tasks::Tasks;
-use crate::transport::{Inbound, Replier, Transport};
+use crate::transport::{FrameKind, Inbound, Replier, Transport};
 use crate::wire::{Message, WireError};
 
 /// Pushes under way at one time. Further ones wait in the outbox, where newer versions replace
@@ -103,21 +104,33 @@ pub(crate) async fn receive(
 ) {
     let mut complaints = Complaints::default();
     while let Some(inbound) = transport.accept().await {
-        take_in(&replica, inbound, &answers, &fleet, &mut complaints);
+        take_in(
+            &replica,
+            &*transport,
+            inbound,
+            &answers,
+            &fleet,
+            &mut complaints,
+        );
     }
 }
 
 fn take_in(
     replica: &Replica,
+    transport: &dyn Transport,
     inbound: Inbound,
     answers: &Answers,
     fleet: &Arc<Fleet>,
     complaints: &mut Complaints,
 ) {
     let Inbound {
-        from, frame, reply, ..
+        from,
+        kind,
+        frame,
+        reply,
     } = inbound;
     fleet.heard(from);
+    replica.members.heard(&from);
     let received = match Message::decode(&frame) {
         Ok(Message::Put(put)) => replica.receive(put),
         Ok(Message::Invalidate(tombstone)) => replica.receive_tombstone(tombstone),
@@ -126,6 +139,13 @@ fn take_in(
         Ok(Message::Settle(settle)) => {
             replica.leases.settle(from, settle);
             return acknowledge(reply);
+        }
+        Ok(Message::Report(report)) => {
+            replica.members.receive(&report, replica.now());
+            return match kind {
+                FrameKind::Request => presence::answer(replica, transport, reply),
+                FrameKind::Broadcast => acknowledge(reply),
+            };
         }
         // Replies come back to those who have asked, not here.
         Ok(Message::Ack | Message::Reply(_) | Message::Grant(_)) => return,

@@ -18,11 +18,12 @@ use crate::freshness::{Freshness, Lifetime, State};
 use crate::index::Index;
 use crate::key::{Family, Key, Resource, Scope};
 use crate::lease::Leases;
+use crate::members::Members;
 use crate::merge::Version;
 use crate::outbox::{News, Outbox};
 use crate::path::Path;
 use crate::peer::PeerId;
-use crate::stats::Counters;
+use crate::stats::{Counters, Stats};
 use crate::store::{Merged, Store};
 use crate::tier::Tier;
 use crate::time::{Clock, MAX_SKEW, MeshClock, MeshTime, Observed};
@@ -56,6 +57,8 @@ pub(crate) struct Replica {
     pub(crate) arrivals: Arrivals,
     /// Who may fetch what this member decides about.
     pub(crate) leases: Leases,
+    /// How all members stand.
+    pub(crate) members: Members,
     /// Whether some peer's knowledge has been gone through since the start.
     caught_up: OnceLock<Instant>,
     store: Store,
@@ -123,6 +126,7 @@ impl Replica {
             events: Arc::default(),
             arrivals: Arrivals::default(),
             leases: Leases::new(clock.now()),
+            members: Members::new(local_peer, clock.now()),
             caught_up: OnceLock::new(),
             clock: MeshClock::new(clock),
             aside: Aside::default(),
@@ -353,9 +357,16 @@ impl Replica {
         self.caught_up.get_or_init(Instant::now);
     }
 
-    /// How many entries are in memory, and what they weigh in bytes.
-    pub(crate) fn size(&self) -> (u64, u64) {
-        self.store.size()
+    /// The counters, and what is so at this moment.
+    pub(crate) fn stats(&self, connected_peers: u64) -> Stats {
+        let (entries, bytes) = self.store.size();
+        Stats {
+            entries,
+            bytes,
+            disk: self.tier.as_ref().map(|tier| tier.stats()),
+            connected_peers,
+            ..self.counters.snapshot()
+        }
     }
 
     pub(crate) fn tier(&self) -> Option<&Arc<dyn Tier>> {

@@ -89,27 +89,86 @@ pub struct DiskStats {
 impl Stats {
     /// All lookups.
     pub const fn requests(&self) -> u64 {
+        // Other members' counters may be any numbers.
         self.hits
-            + self.peer_hits
-            + self.misses
-            + self.revalidated
-            + self.stale_served
-            + self.coalesced
+            .saturating_add(self.peer_hits)
+            .saturating_add(self.misses)
+            .saturating_add(self.revalidated)
+            .saturating_add(self.stale_served)
+            .saturating_add(self.coalesced)
     }
 
     /// Lookups that were answered without a call that returned a body.
     pub const fn saved(&self) -> u64 {
-        self.requests() - self.misses
+        self.requests().saturating_sub(self.misses)
     }
 
     /// The share of hits, own and from peers, in hits and misses: 0 to 1, and 0 before the first
     /// lookup.
     pub fn hit_rate(&self) -> f64 {
-        let hits = self.hits + self.peer_hits;
-        match hits + self.misses {
+        let hits = self.hits.saturating_add(self.peer_hits);
+        match hits.saturating_add(self.misses) {
             0 => 0.0,
             lookups => hits as f64 / lookups as f64,
         }
+    }
+
+    /// What only ever goes up in a run, by the names under which members tell it to each other.
+    pub(crate) const COUNTERS: [&str; 13] = [
+        "hits",
+        "peer_hits",
+        "misses",
+        "revalidated",
+        "stale_served",
+        "coalesced",
+        "expirations",
+        "evictions",
+        "broadcast.acked",
+        "broadcast.failed",
+        "received.accepted",
+        "received.ignored",
+        "received.rejected",
+    ];
+
+    /// What is so at the moment.
+    pub(crate) const GAUGES: [&str; 3] = ["entries", "bytes", "connected_peers"];
+
+    /// The number of this name, one of [`COUNTERS`](Self::COUNTERS) and [`GAUGES`](Self::GAUGES).
+    pub(crate) fn named(&mut self, name: &str) -> Option<&mut u64> {
+        Some(match name {
+            "hits" => &mut self.hits,
+            "peer_hits" => &mut self.peer_hits,
+            "misses" => &mut self.misses,
+            "revalidated" => &mut self.revalidated,
+            "stale_served" => &mut self.stale_served,
+            "coalesced" => &mut self.coalesced,
+            "expirations" => &mut self.expirations,
+            "evictions" => &mut self.evictions,
+            "broadcast.acked" => &mut self.broadcast.acked,
+            "broadcast.failed" => &mut self.broadcast.failed,
+            "received.accepted" => &mut self.received.accepted,
+            "received.ignored" => &mut self.received.ignored,
+            "received.rejected" => &mut self.received.rejected,
+            "entries" => &mut self.entries,
+            "bytes" => &mut self.bytes,
+            "connected_peers" => &mut self.connected_peers,
+            _ => return None,
+        })
+    }
+
+    /// All that has a name, with its name.
+    pub(crate) fn by_name(mut self) -> impl Iterator<Item = (&'static str, u64)> {
+        let names = Self::COUNTERS.into_iter().chain(Self::GAUGES);
+        names.filter_map(move |name| Some((name, *self.named(name)?)))
+    }
+
+    /// Adds a number to the one of this name, if there is one.
+    pub(crate) fn add(&mut self, name: &str, more: u64) {
+        if let Some(number) = self.named(name) {
+            *number = number.saturating_add(more);
+        }
+        let BroadcastStats { acked, failed, .. } = self.broadcast;
+        self.broadcast.sent = acked.saturating_add(failed);
     }
 }
 

@@ -10,12 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::entry::Entry;
 use crate::key::Key;
+use crate::report::MAX_REPORT;
 use crate::tombstone::Tombstone;
 use crate::transport::MAX_FRAME;
 
 pub use crate::catch_up::{Question, Reply};
 pub use crate::digest::{Known, Summary};
 pub use crate::lease::{Acquire, Grant, LeaseId, Settle, Settlement};
+pub use crate::report::Report;
 
 /// The version that this code speaks.
 pub const VERSION: u8 = 1;
@@ -40,6 +42,9 @@ pub enum Message {
     Grant(Grant),
     /// "I have fetched, and there is nothing to keep." Answered with [`Message::Ack`].
     Settle(Settle),
+    /// "This is how I stand." To one member it is a question, too: answered with that member's
+    /// [`Message::Report`]; to all it is answered with [`Message::Ack`].
+    Report(Report),
 }
 
 /// The payload of [`Message::Put`].
@@ -93,6 +98,7 @@ mod kind {
     pub(super) const ACQUIRE: u8 = 6;
     pub(super) const GRANT: u8 = 7;
     pub(super) const SETTLE: u8 = 8;
+    pub(super) const REPORT: u8 = 9;
 }
 
 /// What a frame holds beside a value: key, stamp, lifetime, origin, path and lengths at their
@@ -121,6 +127,7 @@ impl Message {
             Self::Acquire(question) => frame(kind::ACQUIRE, question, 0)?,
             Self::Grant(grant) => frame(kind::GRANT, grant, grant.value_len())?,
             Self::Settle(settle) => frame(kind::SETTLE, settle, 0)?,
+            Self::Report(report) => frame(kind::REPORT, report, 0)?,
         };
         if frame.len() > MAX_FRAME {
             return Err(too_large(frame.len()));
@@ -147,6 +154,9 @@ impl Message {
             kind::ACQUIRE => fields_of(fields, Self::Acquire)?,
             kind::GRANT => fields_of(fields, Self::Grant)?,
             kind::SETTLE => fields_of(fields, Self::Settle)?,
+            // Many small fields would take up more than their bytes.
+            kind::REPORT if fields.len() > MAX_REPORT => return Err(too_large(fields.len())),
+            kind::REPORT => fields_of(fields, Self::Report)?,
             unknown => return Err(WireError::UnknownKind(unknown)),
         };
         if rest.is_empty() {

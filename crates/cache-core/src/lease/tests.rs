@@ -137,3 +137,13 @@ async fn what_is_passed_on_is_bounded_one_by_one_and_together() {
     }
     assert_eq!(leases.book().passed, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_an_invalidation_has_overtaken_is_not_waited_for() {
+    let leases = book();
+    let id = granted(ask(&leases, 1, "a", None));
+    leases.end_void(&key(1), member("b"));
+    assert_eq!(ask(&leases, 1, "b", None), Verdict::Wait(id));
+    leases.end_void(&key(1), member("a"));
+    granted(ask(&leases, 1, "b", Some(id)));
+}

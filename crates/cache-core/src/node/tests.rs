@@ -56,11 +56,13 @@ impl Fixture {
         self.say(Message::Invalidate(tombstone)).await;
     }
 
-    /// The next news that the node has for its peer; what it asks when it catches up is passed over.
+    /// The next news that the node has for its peer; what it asks when it catches up is passed over,
+    /// and how it stands.
     async fn hear(&self) -> Inbound {
         loop {
             let inbound = self.peer.accept().await.unwrap();
-            if inbound.kind == FrameKind::Broadcast {
+            let is_report = matches!(Message::decode(&inbound.frame), Ok(Message::Report(_)));
+            if inbound.kind == FrameKind::Broadcast && !is_report {
                 return inbound;
             }
         }
@@ -270,4 +272,57 @@ async fn large_pushes_leave_the_queue_only_as_fast_as_the_peer_takes_them() {
     assert_eq!(under_way.len(), 4);
     under_way.pop().unwrap().reply.send(Bytes::new());
     under_way.push(fixture.hear().await);
+}
+
+/// Of the members "node" and "peer", the latter is the owner of this key.
+fn owned_by_the_peer(fixture: &Fixture) -> Key {
+    let (us, peer) = (fixture.cache.local_peer(), fixture.peer.local_peer());
+    let mut keys = (0_u32..).map(|n| Key::public([n.to_le_bytes()]));
+    let is_the_peers = |key: &Key| crate::owner::in_order(key, [us, peer])[0] == peer;
+    keys.find(is_the_peers).unwrap()
+}
+
+/// Looks up what the peer owns, and tells whether the peer was asked for leave.
+async fn asks_the_peer(fixture: &Fixture, key: Key) -> bool {
+    let fetch = |_| async { Ok(crate::Fetched::Private) };
+    let freshness = crate::Freshness::AS_STORED;
+    let lookup = fixture.cache.get_or_fetch(key, freshness, fetch);
+    let asked = async {
+        loop {
+            let inbound = fixture.peer.accept().await.unwrap();
+            if let Ok(Message::Acquire(_)) = Message::decode(&inbound.frame) {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        () = asked => true,
+        _ = lookup => false,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_said_goodbye_is_asked_for_nothing_until_it_is_heard_again() {
+    let fixture = Fixture::new();
+    let key = owned_by_the_peer(&fixture);
+    assert!(asks_the_peer(&fixture, key).await);
+    let goodbye = |number, is_last| {
+        Message::Report(crate::wire::Report {
+            member: fixture.peer.local_peer(),
+            started_at: MeshTime::default(),
+            number,
+            is_last,
+            version: String::new(),
+            counters: Vec::new(),
+            additional: Vec::new(),
+            notes: Vec::new(),
+        })
+    };
+    let told = fixture.tell(goodbye(1, true).encode().unwrap()).await;
+    let reply = Message::decode(&told.unwrap()).unwrap();
+    assert!(matches!(reply, Message::Report(_)), "{reply:?}");
+    assert!(!asks_the_peer(&fixture, key).await);
+    fixture.put(entry(fixture.clock.now(), "1")).await;
+    assert!(asks_the_peer(&fixture, key).await);
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Family, Lifetime, MeshTime, Path, PeerId, Scope, Target};
+use crate::notes::MAX_NOTES;
+use crate::{Family, Lifetime, MeshTime, Path, PeerId, Scope, Target, Topic};
 
 fn keys() -> impl Strategy<Value = Key> {
     any::<(Vec<u8>, [u8; 16])>()
@@ -53,7 +54,38 @@ fn messages() -> impl Strategy<Value = Message> {
         proptest::collection::vec(keys(), 0..5).prop_map(Question::Want),
     ];
     let ask = ask.prop_map(Message::Ask);
-    prop_oneof![put, invalidate, ask, leases(), Just(Message::Ack)]
+    prop_oneof![
+        put,
+        invalidate,
+        ask,
+        leases(),
+        reports(),
+        Just(Message::Ack)
+    ]
+}
+
+fn reports() -> impl Strategy<Value = Message> {
+    let counters = || proptest::collection::vec(any::<(String, u64)>(), 0..5);
+    let notes = proptest::collection::vec(any::<([u8; 16], Vec<u8>)>(), 0..3);
+    let run = (peers(), any::<u64>(), any::<u64>(), any::<bool>());
+    let said = (any::<String>(), counters(), counters(), notes);
+    (run, said).prop_map(
+        |((member, started_at, number, is_last), (version, counters, additional, notes))| {
+            let notes = notes.into_iter();
+            Message::Report(Report {
+                member,
+                started_at: MeshTime::from_millis(started_at),
+                number,
+                is_last,
+                version,
+                counters,
+                additional,
+                notes: notes
+                    .map(|(topic, note)| (Topic::from_digest(topic), note.into()))
+                    .collect(),
+            })
+        },
+    )
 }
 
 fn leases() -> impl Strategy<Value = Message> {
@@ -159,6 +191,29 @@ fn a_length_beyond_the_frame_takes_no_memory() {
     assert!(matches!(
         Message::decode(&frame),
         Err(WireError::Malformed(_))
+    ));
+}
+
+#[test]
+fn a_report_is_short_whatever_else_fits_a_frame() {
+    let report = |note: usize| {
+        Message::Report(Report {
+            member: PeerId::LOCAL,
+            started_at: MeshTime::default(),
+            number: 0,
+            is_last: false,
+            version: String::new(),
+            counters: Vec::new(),
+            additional: Vec::new(),
+            notes: vec![(Topic::from_digest([0; 16]), vec![0; note].into())],
+        })
+    };
+    let fits = report(MAX_NOTES);
+    assert_eq!(Message::decode(&fits.encode().unwrap()), Ok(fits));
+    let long = report(MAX_REPORT).encode().unwrap();
+    assert!(matches!(
+        Message::decode(&long),
+        Err(WireError::TooLarge { .. })
     ));
 }
 
