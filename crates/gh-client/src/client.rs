@@ -26,6 +26,7 @@ use crate::scope::{Scopes, Sharing};
 use crate::stack::{Parts, Stack};
 use crate::stats::{Counters, Stats};
 use crate::token::Token;
+use crate::told::Told;
 use crate::ttl::TtlRule;
 use crate::upstream::Upstream;
 
@@ -39,6 +40,8 @@ pub struct Client {
     base: Arc<BaseUrl>,
     limits: Limits,
     counters: Arc<Counters>,
+    /// Told to the other members for as long as there is a client.
+    _told: Arc<Told>,
 }
 
 /// The settings of a [`Client`].
@@ -235,11 +238,13 @@ impl Builder {
         self.keeping.longest()
     }
 
-    /// The client, over `cache`.
+    /// The client, over `cache`. The cache's members are told what it counts, and of the limits that
+    /// GitHub tells of, which hold for all of them.
     pub fn build(self, cache: Cache) -> Result<Client, BuildError> {
         let base = Arc::new(BaseUrl::parse(&self.upstream)?);
         let counters = Arc::<Counters>::default();
-        let limits = Limits::new();
+        let limits = Limits::new().with_bell(cache.bell());
+        let told = Told::share(&cache, &base, limits.clone(), Arc::clone(&counters));
         let scopes = Scopes::new(self.principal_key, self.sharing);
         let upstream = Upstream::new(Arc::clone(&base), self.via, Arc::clone(&counters))?;
         let parts = Parts {
@@ -256,6 +261,7 @@ impl Builder {
             base,
             limits,
             counters,
+            _told: told,
         })
     }
 }

@@ -28,7 +28,7 @@
 //! | writes | voids, on all members, what a write has changed |
 //! | cache first | answers from the [`Cache`](cache_core::Cache) what may be cached, revalidates what is stale, passes on the rest untouched |
 //! | retry | tries again what may be sent twice, with a back-off and a budget |
-//! | gate | sends nothing that GitHub's limits forbid; stands before and behind the next |
+//! | gate | sends nothing that GitHub's limits forbid, whichever member has met them; stands before and behind the next |
 //! | pace | stays under the secondary limits |
 //! | observe | takes note of what GitHub says of its limits, its time and its callers |
 //! | patience | bounds each attempt |
@@ -91,6 +91,7 @@ mod stored;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;
+mod told;
 mod ttl;
 mod upstream;
 mod writes;
