@@ -24,8 +24,8 @@
 //! Unless [`StandIn::builder`] is told otherwise: the organisation `octo-org` with the
 //! repositories `octo-repo-000` to `octo-repo-099`, and the user `octocat`, who runs it, has the
 //! repository `hello-world` and the token [`StandIn::TOKEN`]. Every repository has 45 workflow
-//! runs (the two newest are not over yet), 5 self-hosted runners, 20 commits on `main`, 12 issues
-//! and 3 pull requests. What an answer shows follows from its path alone, so it is the same in
+//! runs (the two newest are not over yet), 5 self-hosted runners, 20 commits on `main`, 3 releases,
+//! 12 issues and 3 pull requests. What an answer shows follows from its path alone, so it is the same in
 //! every run but for the port in its URLs.
 //!
 //! | path | methods |
@@ -35,8 +35,10 @@
 //! | `/repos/{owner}/{repo}`, `…/commits/{ref}` | GET |
 //! | `…/actions/runs` (`status`, `branch`, `event`, `head_sha`), `…/actions/runs/{id}` | GET |
 //! | `…/actions/runners`, for who runs the repository | GET |
+//! | `…/releases`, `…/releases/latest`, `…/releases/tags/{tag}`, `…/releases/{id}`, `…/readme` | GET |
 //! | `…/issues` (`state`), `…/issues/{number}` | GET, POST, PATCH |
 //! | `…/pulls` (`state`), `…/pulls/{number}` | GET |
+//! | `/graphql`: queries of repositories, issues, pull requests and releases | POST |
 //!
 //! Each is found under GHES's prefix `/api/v3` as well; anything else is 404. For other paths, and
 //! for large bodies, there is [`StandIn::serve`].
@@ -60,6 +62,7 @@ mod canned;
 mod content;
 mod etag;
 mod faults;
+mod graphql;
 mod limits;
 mod pages;
 mod pattern;

@@ -17,6 +17,7 @@ use super::canned::Canned;
 use super::etag::{self, Formula};
 use super::resource::{Refusal, Resource};
 use super::tokens::{Caller, Token};
+use serde_json::Value;
 
 const JSON: &str = "application/json; charset=utf-8";
 
@@ -105,6 +106,20 @@ impl Answer {
         Self::json(asked, resource.status, headers, body)
     }
 
+    /// What GraphQL says, whether it has an answer or not. Nobody is to keep it, GitHub says.
+    pub(super) fn of_graphql(asked: &Asked, body: &Value) -> Self {
+        let mut headers = HeaderMap::new();
+        set(&mut headers, CACHE_CONTROL, "no-cache");
+        set(
+            &mut headers,
+            VARY,
+            "Accept-Encoding, Accept, X-Requested-With",
+        );
+        let media_type = HeaderValue::from_static("github.v4; format=json");
+        headers.insert("x-github-media-type", media_type);
+        Self::json(asked, StatusCode::OK, headers, body.to_string())
+    }
+
     /// GitHub's words for what it will not do.
     pub(super) fn refused(asked: &Asked, refusal: &Refusal) -> Self {
         let body = refusal.to_json();
@@ -138,7 +153,9 @@ impl Answer {
             self.headers.insert(name, HeaderValue::from_static(value));
         }
         let media_type = HeaderValue::from_static("github.v3; format=json");
-        self.headers.insert("x-github-media-type", media_type);
+        self.headers
+            .entry("x-github-media-type")
+            .or_insert(media_type);
         let version = HeaderValue::from_static(API_VERSION);
         self.headers
             .insert("x-github-api-version-selected", version);

@@ -28,6 +28,8 @@ impl Asked {
             .path_and_query()
             .map_or("/", |target| target.as_str());
         let (prefix, target) = match whole.strip_prefix(GHES) {
+            // Beside version 3, not below it.
+            None if whole == "/api/graphql" => ("/api", "/graphql"),
             Some(rest) if rest.starts_with('/') => (GHES, rest),
             _ => ("", whole),
         };
@@ -83,6 +85,11 @@ impl Asked {
 
     pub(super) fn reads(&self) -> bool {
         self.method == Method::GET || self.method == Method::HEAD
+    }
+
+    /// Whether it is for GraphQL, which is asked by POST alone.
+    pub(super) fn is_graphql(&self) -> bool {
+        self.method == Method::POST && self.target == "/graphql"
     }
 
     pub(super) fn takes_gzip(&self) -> bool {

@@ -2,6 +2,7 @@
 
 mod issues;
 mod owners;
+mod releases;
 mod repositories;
 mod runs;
 

@@ -11,6 +11,10 @@ use super::tokens::Caller;
 
 const HOUR: u64 = 3600;
 
+/// What is limited: calls of REST's, and of GraphQL's, where every query here costs a point.
+pub(super) const CORE: &str = "core";
+pub(super) const GRAPHQL: &str = "graphql";
+
 /// What is left of a caller's hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Quota {
@@ -25,21 +29,21 @@ impl Quota {
         self.limit.saturating_sub(self.used)
     }
 
-    pub(super) fn write_to(&self, headers: &mut HeaderMap) {
+    pub(super) fn write_to(&self, resource: &'static str, headers: &mut HeaderMap) {
         headers.insert("x-ratelimit-limit", self.limit.into());
         headers.insert("x-ratelimit-remaining", self.remaining().into());
         headers.insert("x-ratelimit-used", self.used.min(self.limit).into());
         headers.insert("x-ratelimit-reset", self.reset.into());
-        headers.insert("x-ratelimit-resource", HeaderValue::from_static("core"));
+        headers.insert("x-ratelimit-resource", HeaderValue::from_static(resource));
     }
 
-    fn to_json(self) -> Value {
+    fn to_json(self, resource: &str) -> Value {
         json!({
             "limit": self.limit,
             "used": self.used.min(self.limit),
             "remaining": self.remaining(),
             "reset": self.reset,
-            "resource": "core",
+            "resource": resource,
         })
     }
 }
@@ -48,7 +52,7 @@ impl Quota {
 #[derive(Debug)]
 pub(super) struct Limits {
     anonymous: u32,
-    hours: BTreeMap<Option<String>, (u32, u64)>,
+    hours: BTreeMap<(Option<String>, &'static str), (u32, u64)>,
 }
 
 impl Limits {
@@ -60,12 +64,16 @@ impl Limits {
         }
     }
 
-    /// What the caller has left at `now`, in seconds since 1970.
-    pub(super) fn quota(&self, caller: &Caller, now: u64) -> Quota {
-        let limit = caller.token().map_or(self.anonymous, |token| token.limit);
+    /// What the caller has left of a resource at `now`, in seconds since 1970.
+    pub(super) fn quota(&self, caller: &Caller, resource: &'static str, now: u64) -> Quota {
+        let limit = match caller.token() {
+            Some(token) => token.limit,
+            None if resource == GRAPHQL => 0,
+            None => self.anonymous,
+        };
         let (used, reset) = self
             .hours
-            .get(&name(caller))
+            .get(&(name(caller), resource))
             .copied()
             .filter(|&(_, reset)| now < reset)
             .unwrap_or((0, now + HOUR));
@@ -73,25 +81,27 @@ impl Limits {
     }
 
     /// Takes one call from what the caller has left; `false` where there is none.
-    pub(super) fn charge(&mut self, caller: &Caller, now: u64) -> bool {
-        let quota = self.quota(caller, now);
+    pub(super) fn charge(&mut self, caller: &Caller, resource: &'static str, now: u64) -> bool {
+        let quota = self.quota(caller, resource, now);
         if quota.remaining() == 0 {
             return false;
         }
         self.hours
-            .insert(name(caller), (quota.used + 1, quota.reset));
+            .insert((name(caller), resource), (quota.used + 1, quota.reset));
         true
     }
 
-    /// Takes all that the caller has left of this hour.
+    /// Takes all that the caller has left of this hour, of REST's calls.
     pub(super) fn exhaust(&mut self, caller: &Caller, now: u64) {
-        let quota = self.quota(caller, now);
-        self.hours
-            .insert(name(caller), (quota.limit.max(quota.used), quota.reset));
+        let quota = self.quota(caller, CORE, now);
+        self.hours.insert(
+            (name(caller), CORE),
+            (quota.limit.max(quota.used), quota.reset),
+        );
     }
 
-    /// The body of `GET /rate_limit`. Nothing but `core` is counted here; the other resources are
-    /// listed, unused, because clients' models ask for them.
+    /// The body of `GET /rate_limit`. Searches are not counted here, but
+    /// listed, because clients' models ask for them.
     pub(super) fn overview(&self, caller: &Caller, now: u64) -> Value {
         let unused = |limit: u32, resource: &str| {
             json!({
@@ -102,17 +112,14 @@ impl Limits {
                 "resource": resource,
             })
         };
-        let core = self.quota(caller, now).to_json();
-        let (search, graphql) = if caller.is_anonymous() {
-            (10, 0)
-        } else {
-            (30, 5000)
-        };
+        let core = self.quota(caller, CORE, now).to_json(CORE);
+        let graphql = self.quota(caller, GRAPHQL, now).to_json(GRAPHQL);
+        let search = if caller.is_anonymous() { 10 } else { 30 };
         json!({
             "resources": {
                 "core": core,
                 "search": unused(search, "search"),
-                "graphql": unused(graphql, "graphql"),
+                "graphql": graphql,
             },
             "rate": core,
         })

@@ -46,6 +46,10 @@ impl Visit<'_> {
             ("GET", ["repos", owner, name, "actions", "runs"]) => self.runs(owner, name),
             ("GET", ["repos", owner, name, "actions", "runs", id]) => self.run(owner, name, id),
             ("GET", ["repos", owner, name, "actions", "runners"]) => self.runners(owner, name),
+            ("GET", ["repos", owner, name, "readme"]) => self.readme(owner, name),
+            ("GET", ["repos", owner, name, "releases", which @ ..]) => {
+                self.releases(owner, name, which)
+            }
             ("GET", ["repos", owner, name, "issues"]) => self.issues(owner, name),
             ("POST", ["repos", owner, name, "issues"]) => self.open_issue(owner, name),
             ("GET", ["repos", owner, name, "issues", number]) => self.issue(owner, name, number),
@@ -59,7 +63,7 @@ impl Visit<'_> {
     }
 
     /// The repository, where the caller may know that it exists.
-    fn visible(&self, owner: &str, name: &str) -> Result<&Repository, Refusal> {
+    pub(super) fn visible(&self, owner: &str, name: &str) -> Result<&Repository, Refusal> {
         self.content
             .repository(owner, name)
             .filter(|repo| repo.is_visible_to(self.caller))

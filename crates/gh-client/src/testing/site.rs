@@ -10,6 +10,7 @@ use http::header::{
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time;
 
@@ -20,7 +21,7 @@ use super::calls::{Asker, Call, Calls};
 use super::content::Content;
 use super::etag::{self, Formula};
 use super::faults::{Effect, Faults};
-use super::limits::Limits;
+use super::limits::{CORE, GRAPHQL, Limits};
 use super::resource::{Refusal, Resource};
 use super::routes::Visit;
 use super::seed;
@@ -182,16 +183,21 @@ impl State {
             ),
             Ok(_) => self.api(asked, &caller, now),
         };
+        let resource = if asked.is_graphql() { GRAPHQL } else { CORE };
         let free = asked.segments() == ["rate_limit"]
+            || answer.status == StatusCode::UNAUTHORIZED && resource == GRAPHQL
             || (answer.status == StatusCode::NOT_MODIFIED && !caller.is_anonymous());
-        let charged = !free && self.limits.charge(&caller, now);
+        let charged = !free && self.limits.charge(&caller, resource, now);
         if !free && !charged {
-            answer = Answer::refused(asked, &limited(&caller));
+            answer = match resource {
+                GRAPHQL => Answer::of_graphql(asked, &rate_limited()),
+                _ => Answer::refused(asked, &limited(&caller)),
+            };
         }
         answer.sign(&caller);
         self.limits
-            .quota(&caller, now)
-            .write_to(&mut answer.headers);
+            .quota(&caller, resource, now)
+            .write_to(resource, &mut answer.headers);
         let id = HeaderValue::try_from(request_id(self.requests, now));
         if let Ok(id) = id {
             answer.headers.insert("x-github-request-id", id);
@@ -208,7 +214,10 @@ impl State {
             return Answer::found(asked, caller, &Resource::new(overview), self.formula);
         }
         // A write that the limit will refuse must not be done first.
-        if !asked.reads() && self.limits.quota(caller, now).remaining() == 0 {
+        if !asked.reads()
+            && !asked.is_graphql()
+            && self.limits.quota(caller, CORE, now).remaining() == 0
+        {
             return Answer::refused(asked, &limited(caller));
         }
         let mut visit = Visit {
@@ -217,6 +226,12 @@ impl State {
             asked,
             now,
         };
+        if asked.is_graphql() {
+            return match visit.graphql() {
+                Ok(body) => Answer::of_graphql(asked, &body),
+                Err(refusal) => Answer::refused(asked, &refusal),
+            };
+        }
         match visit.resource() {
             Ok(resource) => Answer::found(asked, caller, &resource, self.formula),
             Err(refusal) => Answer::refused(asked, &refusal),
@@ -245,6 +260,11 @@ impl State {
             charged,
         });
     }
+}
+
+/// <https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api#exceeding-the-rate-limit>
+fn rate_limited() -> Value {
+    json!({ "errors": [{ "type": "RATE_LIMITED", "message": "API rate limit exceeded" }] })
 }
 
 fn limited(caller: &Caller) -> Refusal {

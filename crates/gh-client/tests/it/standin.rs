@@ -9,6 +9,7 @@ mod access;
 mod answers;
 mod control;
 mod faults;
+mod graphql;
 mod models;
 
 use bytes::Bytes;

@@ -70,6 +70,39 @@ impl Visit<'_> {
         Ok(self.counted_list("runners", &runners, &path, Clone::clone))
     }
 
+    /// <https://docs.github.com/rest/releases/releases>: the list, the latest, by tag, by number.
+    pub(super) fn releases(
+        &self,
+        owner: &str,
+        name: &str,
+        which: &[&str],
+    ) -> Result<Resource, Refusal> {
+        let repo = self.visible(owner, name)?;
+        let releases = self.content.releases(repo);
+        let found = match which {
+            [] => {
+                let path = format!("/repositories/{}/releases", repo.id);
+                return Ok(self.list(&releases, &path, Clone::clone));
+            }
+            ["latest"] => releases.first(),
+            ["tags", tag] => releases.iter().find(|release| release["tag_name"] == *tag),
+            [id] => releases
+                .iter()
+                .find(|release| release["id"].to_string() == *id),
+            _ => None,
+        };
+        found
+            .cloned()
+            .map(Resource::new)
+            .ok_or_else(Refusal::not_found)
+    }
+
+    /// <https://docs.github.com/rest/repos/contents#get-a-repository-readme>
+    pub(super) fn readme(&self, owner: &str, name: &str) -> Result<Resource, Refusal> {
+        let repo = self.visible(owner, name)?;
+        Ok(Resource::new(self.content.readme(repo)))
+    }
+
     /// Whether the query's filters let this run pass. A `status` may be a conclusion as well.
     fn wants(&self, repo: &Repository, run: &Run) -> bool {
         let passes = |name, holds: &dyn Fn(&str) -> bool| self.asked.query(name).is_none_or(holds);
