@@ -324,7 +324,7 @@ where
         }
         if let Some(proven) = proven.filter(|_| own.is_none() && self.standing == Standing::Known)
             && proven.state(self.cache.now(), Freshness::AS_STORED) != State::Dead
-            && policy::may_be_stale(&proven.stored.headers)
+            && policy::may_be_stale(&self.question, &proven.stored.headers)
         {
             return Ok(Fetched::Elsewhere(proven.entry, Source::Stale));
         }
@@ -338,7 +338,7 @@ where
         let staleness = entry
             .age(self.cache.now())
             .saturating_sub(entry.lifetime().ttl);
-        policy::may_be_stale(&stored.headers)
+        policy::may_be_stale(&self.question, &stored.headers)
             && self.stale_if_error.is_none_or(|most| staleness <= most)
     }
 

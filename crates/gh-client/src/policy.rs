@@ -40,8 +40,9 @@ impl Keeping {
     }
 
     fn positive(&self, question: &Question, answer: &Stored) -> Lifetime {
-        // RFC 9111, section 5.2.2.4: not to be used without asking.
-        if Directives::of(&answer.headers).has("no-cache") {
+        // RFC 9111, section 5.2.2.4: not to be used without asking. GraphQL's answers all say so,
+        // which is about the method: nobody else could tell one question from another.
+        if question.query.is_none() && Directives::of(&answer.headers).has("no-cache") {
             return Lifetime::fresh_for(Duration::ZERO).and_stale_for(self.stale_for);
         }
         let about = About {
@@ -80,11 +81,12 @@ pub(crate) fn may_be_kept(headers: &HeaderMap) -> bool {
 
 /// Whether an answer may be served stale where GitHub has none
 /// ([RFC 9111, section 4.2.4](https://www.rfc-editor.org/rfc/rfc9111#section-4.2.4)).
-pub(crate) fn may_be_stale(headers: &HeaderMap) -> bool {
+pub(crate) fn may_be_stale(question: &Question, headers: &HeaderMap) -> bool {
     let control = Directives::of(headers);
-    !["must-revalidate", "proxy-revalidate", "no-cache"]
-        .iter()
-        .any(|directive| control.has(directive))
+    let is_rest = question.query.is_none();
+    !(control.has("must-revalidate")
+        || control.has("proxy-revalidate")
+        || (is_rest && control.has("no-cache")))
 }
 
 /// Whether an answer is for the one client that it was given to.

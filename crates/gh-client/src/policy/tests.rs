@@ -25,17 +25,22 @@ fn map(headers: &[(&str, &str)]) -> HeaderMap {
     map
 }
 
-/// The ttl that an answer about `/x` is kept with, in seconds.
-fn kept(keeping: &Keeping, status: u16, headers: &[(&str, &str)]) -> Option<u64> {
+/// A question about `/x`.
+fn question() -> Question {
     let base = BaseUrl::parse("https://api.github.com").unwrap();
     let request = http::Request::get("/x").body(()).unwrap();
-    let Plan::Look(question) = Plan::of(&request, &base) else {
-        panic!("a GET is looked up")
-    };
+    match Plan::of(&request, &base) {
+        Plan::Look(question) => *question,
+        _ => panic!("a GET is looked up"),
+    }
+}
+
+/// The ttl that an answer about `/x` is kept with, in seconds.
+fn kept(keeping: &Keeping, status: u16, headers: &[(&str, &str)]) -> Option<u64> {
     let status = StatusCode::from_u16(status).unwrap();
     let mut answer = Stored::new(status, HeaderMap::new(), "".into());
     answer.headers = map(headers);
-    let lifetime = keeping.lifetime(&question, &answer)?;
+    let lifetime = keeping.lifetime(&question(), &answer)?;
     Some(lifetime.ttl.as_secs())
 }
 
@@ -85,12 +90,15 @@ fn what_must_not_be_used_without_asking_is_stale_at_once() {
     let control = [("cache-control", "no-cache")];
     assert_eq!(kept(&keeping(None), 200, &control), Some(0));
     for directive in ["no-cache", "must-revalidate", "proxy-revalidate"] {
-        assert!(!may_be_stale(&map(&[("cache-control", directive)])));
+        assert!(!may_be_stale(
+            &question(),
+            &map(&[("cache-control", directive)])
+        ));
     }
-    assert!(may_be_stale(&map(&[(
-        "cache-control",
-        "private, max-age=60"
-    )])));
+    assert!(may_be_stale(
+        &question(),
+        &map(&[("cache-control", "private, max-age=60")])
+    ));
 }
 
 #[test]

@@ -49,6 +49,16 @@ async fn a_query_is_answered_from_the_cache() {
     assert_eq!(fixture.asked("if-none-match"), ["-"; 4]);
 }
 
+/// <https://docs.github.com/en/graphql> says nothing of it; recorded answers all have it.
+#[tokio::test]
+async fn that_githubs_answers_to_queries_say_no_cache_does_not_keep_them_out() {
+    let control = [("cache-control", "no-cache")];
+    let fixture = Fixture::new(move |_| answer(200, &control, LOGIN));
+    ask(&fixture, "t", QUERY).await;
+    assert_eq!(ask(&fixture, "t", QUERY).await, told(200, "hit", LOGIN));
+    assert_eq!(fixture.calls(), 1);
+}
+
 #[tokio::test]
 async fn errors_are_never_stored() {
     let errors = r#"{"data":null,"errors":[{"type":"NOT_FOUND"}]}"#;
