@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use libp2p::allow_block_list::BlockedPeers;
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
 use libp2p::core::upgrade::Version;
@@ -10,12 +11,13 @@ use libp2p::dns::{ResolverConfig, ResolverOpts};
 use libp2p::identity::Keypair;
 use libp2p::swarm::{self, NetworkBehaviour};
 use libp2p::{
-    PeerId, Swarm, Transport, connection_limits, dns, identify, noise, ping, request_response, tcp,
-    yamux,
+    PeerId, Swarm, Transport, allow_block_list, connection_limits, dns, identify, noise, ping,
+    request_response, tcp, yamux,
 };
 
 use crate::codec::{self, FrameCodec};
 use crate::config::Limits;
+use crate::half_open;
 use crate::handshake::Handshake;
 use crate::membership::Membership;
 
@@ -43,6 +45,8 @@ pub(crate) struct Behaviour {
     /// Stands first: when a later behaviour refuses a connection, those before it have already
     /// counted on it, and a request sent over it hangs (rust-libp2p#4870).
     limits: connection_limits::Behaviour,
+    half_open: half_open::Behaviour,
+    pub(crate) shunned: allow_block_list::Behaviour<BlockedPeers>,
     pub(crate) frames: request_response::Behaviour<FrameCodec>,
     pub(crate) ping: ping::Behaviour,
     pub(crate) identify: identify::Behaviour,
@@ -117,6 +121,8 @@ fn behaviour(keypair: &Keypair, limits: &Limits) -> Behaviour {
 
     Behaviour {
         limits: connection_limits::Behaviour::new(connections),
+        half_open: half_open::Behaviour::new(limits.pending_connections_per_host),
+        shunned: allow_block_list::Behaviour::default(),
         frames: request_response::Behaviour::with_codec(
             FrameCodec {
                 limit: limits.frame,

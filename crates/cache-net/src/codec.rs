@@ -6,7 +6,7 @@
 use std::io;
 
 use bytes::Bytes;
-use cache_core::FrameKind;
+use cache_core::{FrameKind, MAX_FRAME};
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use libp2p::StreamProtocol;
 use libp2p::request_response::Codec;
@@ -54,6 +54,19 @@ pub(crate) enum ProtocolError {
     TooLarge { size: usize, limit: usize },
     #[error("unknown kind {0}")]
     UnknownKind(u8),
+}
+
+impl ProtocolError {
+    /// Whether a stream was given up because of what no peer in good order sends. A member whose
+    /// limit is above ours is in good order, up to what a frame may ever be.
+    pub(crate) fn is_offence(error: &io::Error) -> bool {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+        match inner {
+            Some(Self::TooLarge { size, limit }) => *size > MAX_FRAME.max(*limit),
+            Some(Self::UnknownKind(_)) => true,
+            None => false,
+        }
+    }
 }
 
 impl From<ProtocolError> for io::Error {

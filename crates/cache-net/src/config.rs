@@ -89,9 +89,21 @@ pub struct Limits {
     /// any length fits an empty queue. One that does not fit is refused, and its sender told
     /// [`Busy`](cache_core::TransportError::Busy); a shorter one may still fit.
     pub inbound_bytes: usize,
+    /// Requests that a peer may send in a second. One more is refused, and its sender told
+    /// [`Busy`](cache_core::TransportError::Busy).
+    pub requests_per_second: u32,
+    /// Broadcasts that a peer may send or pass on in a second. One more is dropped, and its sender
+    /// told [`Busy`](cache_core::TransportError::Busy) where it waits for an acknowledgement.
+    pub broadcasts_per_second: u32,
+    /// How long a peer is refused that was [reported](cache_core::Transport::report), or that broke
+    /// the protocol of frames.
+    pub shunned_for: Duration,
     /// Connections that are still being made, each way. One more is closed at once, or dialled
     /// later.
     pub pending_connections: u32,
+    /// Of those, the ones from one address (one network of 2⁶⁴, for IPv6), so that it cannot use
+    /// up what the others may have. One more is closed at once.
+    pub pending_connections_per_host: u32,
     /// Connections that stand, both ways. One more is closed at once.
     pub connections: u32,
 }
@@ -112,7 +124,11 @@ impl Default for Limits {
             in_flight_per_peer: 64,
             inbound_queue: 1024,
             inbound_bytes: 64 * 1024 * 1024,
-            pending_connections: 64,
+            requests_per_second: 10_000,
+            broadcasts_per_second: 5_000,
+            shunned_for: Duration::from_secs(5 * 60),
+            pending_connections: 256,
+            pending_connections_per_host: 64,
             connections: 1024,
         }
     }

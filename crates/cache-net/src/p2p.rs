@@ -7,7 +7,9 @@ use std::{fmt, io, iter};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cache_core::{Delivery, FrameKind, Inbound, PeerId, PeerInfo, Transport, TransportError};
+use cache_core::{
+    Delivery, FrameKind, Inbound, Misconduct, PeerId, PeerInfo, Transport, TransportError,
+};
 use futures::future::join_all;
 use futures::stream::FuturesUnordered;
 use libp2p::Multiaddr;
@@ -22,8 +24,10 @@ use crate::config::{Config, Limits};
 use crate::error::StartError;
 use crate::inbound;
 use crate::listen;
+use crate::rates::Rates;
 use crate::requests::Requests;
 use crate::roster::Roster;
+use crate::shunned::{Offence, Shunned};
 use crate::strangers::Strangers;
 use crate::swarm_task::{Command, Listening, Outbound, SwarmTask};
 
@@ -42,6 +46,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(50);
 pub struct P2p {
     local_peer: PeerId,
     roster: Arc<Roster>,
+    shunned: Arc<Shunned>,
     limits: Limits,
     listening: watch::Receiver<Listening>,
     commands: mpsc::Sender<Command>,
@@ -78,6 +83,7 @@ impl P2p {
         }
 
         let roster = Arc::new(Roster::new(limits.in_flight()));
+        let shunned = Arc::new(Shunned::new(limits.shunned_for));
         let (commands, commanded) = mpsc::channel(COMMAND_QUEUE);
         let (inbound, accepted) = inbound::queue(&limits);
         let (listening, listening_now) = watch::channel(Listening::new());
@@ -91,6 +97,8 @@ impl P2p {
             requests: Requests::default(),
             replies: FuturesUnordered::new(),
             strangers: Strangers::default(),
+            shunned: Arc::clone(&shunned),
+            rates: Rates::new(&limits),
             commands: commanded,
         };
         timeout(LISTEN_TIMEOUT, task.listen(&listeners))
@@ -101,6 +109,7 @@ impl P2p {
         Ok(Self {
             local_peer,
             roster,
+            shunned,
             limits,
             listening: listening_now,
             commands,
@@ -255,7 +264,23 @@ impl Transport for P2p {
     }
 
     async fn accept(&self) -> Option<Inbound> {
-        self.inbound.lock().await.recv().await
+        let mut inbound = self.inbound.lock().await;
+        loop {
+            let next = inbound.recv().await?;
+            // Frames of a peer may still be queued when it is reported.
+            if !self.shunned.contains(&next.from) {
+                return Some(next);
+            }
+        }
+    }
+
+    /// Parts with a peer that forges frames, or sends what never was one:
+    /// [hangs up on it and refuses it](Limits::shunned_for). Takes no note of a peer with another
+    /// secret or version, which may be ahead of us in a change of either.
+    fn report(&self, peer: PeerId, misconduct: Misconduct) {
+        if let Some(offence) = Offence::of(misconduct) {
+            self.shunned.shun(peer, offence);
+        }
     }
 
     async fn close(&self) {

@@ -20,9 +20,12 @@ use crate::behaviour::{Behaviour, BehaviourEvent};
 use crate::bootstrap::Bootstrap;
 use crate::codec::{Frame, Reply};
 use crate::config::Limits;
+use crate::identity::name;
 use crate::inbound;
+use crate::rates::Rates;
 use crate::requests::{Outcome, Requests};
 use crate::roster::{Roster, direction};
+use crate::shunned::Shunned;
 use crate::strangers::Strangers;
 use crate::trouble::{Trouble, is_failed_handshake};
 
@@ -64,6 +67,8 @@ pub(crate) struct SwarmTask {
     /// the deadline.
     pub(crate) replies: FuturesUnordered<BoxFuture<'static, (ReplyChannel, Reply)>>,
     pub(crate) strangers: Strangers,
+    pub(crate) shunned: Arc<Shunned>,
+    pub(crate) rates: Rates,
     /// Declared last, so that it is dropped when the sockets are closed: that is what
     /// [`Transport::close`](cache_core::Transport::close) waits for.
     pub(crate) commands: mpsc::Receiver<Command>,
@@ -107,10 +112,34 @@ impl SwarmTask {
                         self.dial(dial);
                     }
                 }
-                now = sweep.tick() => self.requests.sweep(now),
+                () = self.shunned.changed() => self.shun(),
+                now = sweep.tick() => self.sweep(now),
             }
         }
         self.say_goodbye().await;
+    }
+
+    fn sweep(&mut self, now: Instant) {
+        self.requests.sweep(now);
+        self.rates.sweep();
+        self.shun();
+    }
+
+    /// Has libp2p refuse those who are shunned, and them alone.
+    fn shun(&mut self) {
+        let shunned = self.shunned.now();
+        let blocked = &mut self.swarm.behaviour_mut().shunned;
+        let refused: Vec<_> = blocked.blocked_peers().iter().copied().collect();
+        for peer in refused {
+            if !shunned.contains(&name(&peer)) {
+                blocked.unblock_peer(peer);
+            }
+        }
+        for peer in shunned {
+            if let Ok(peer) = PeerId::from_bytes(peer.as_bytes()) {
+                blocked.block_peer(peer);
+            }
+        }
     }
 
     fn dial(&mut self, dial: DialOpts) {

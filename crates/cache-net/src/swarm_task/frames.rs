@@ -1,16 +1,20 @@
 //! Frames through the task: ours to libp2p, libp2p's to whoever accepts them.
 
-use cache_core::{Inbound, Replier, TransportError};
+use std::io;
+
+use cache_core::{FrameKind, Inbound, Replier, TransportError};
 use futures::FutureExt;
 use libp2p::PeerId;
-use libp2p::request_response::{Event, Message, OutboundFailure};
+use libp2p::request_response::{Event, InboundFailure, Message, OutboundFailure};
 use tokio::time::{Instant, timeout};
 
 use super::{Outbound, ReplyChannel, SwarmTask};
-use crate::codec::{Frame, Reply};
+use crate::codec::{Frame, ProtocolError, Reply};
 use crate::config::Limits;
 use crate::identity::name;
+use crate::rates::Kind;
 use crate::requests::Pending;
+use crate::shunned::Offence;
 
 impl SwarmTask {
     pub(super) fn send(&mut self, outbound: Outbound) {
@@ -20,6 +24,10 @@ impl SwarmTask {
             answer,
             slot,
         } = outbound;
+        if answer.is_closed() {
+            // Who wanted it has given up already.
+            return;
+        }
         // libp2p would dial a peer that is not connected. Ours are dialled by `Bootstrap` only.
         let frames = &mut self.swarm.behaviour_mut().frames;
         if !frames.is_connected(&to) {
@@ -50,13 +58,26 @@ impl SwarmTask {
                 ..
             } => {
                 tracing::debug!(%peer, %error, "a frame was not answered");
+                if let OutboundFailure::Io(error) = &error {
+                    self.judge(&peer, error);
+                }
                 self.requests
                     .end(request_id, Err(outbound_error(&peer, &error)));
             }
             Event::InboundFailure { peer, error, .. } => {
                 tracing::debug!(%peer, %error, "a peer's frame was not answered");
+                if let InboundFailure::Io(error) = &error {
+                    self.judge(&peer, error);
+                }
             }
             Event::ResponseSent { .. } => {}
+        }
+    }
+
+    /// Parts with a peer whose part of a stream breaks the protocol.
+    fn judge(&mut self, peer: &PeerId, error: &io::Error) {
+        if ProtocolError::is_offence(error) {
+            self.shunned.shun(name(peer), Offence::Protocol);
         }
     }
 
@@ -80,6 +101,15 @@ impl SwarmTask {
     }
 
     fn receive(&mut self, from: PeerId, frame: Frame, channel: ReplyChannel) {
+        let kind = match frame.kind {
+            FrameKind::Request => Kind::Request,
+            FrameKind::Broadcast => Kind::Broadcast,
+        };
+        if !self.rates.admits(&from, kind) {
+            tracing::debug!(%from, ?kind, "sends more than a peer may, refused one more frame");
+            self.reply(channel, Reply::Busy);
+            return;
+        }
         let (reply, replied) = Replier::new();
         let inbound = Inbound {
             from: name(&from),

@@ -3,7 +3,10 @@
 mod broadcast;
 mod finding;
 mod fleet;
+mod hostile;
 mod log;
 mod request;
+mod rogue;
 mod rotation;
+mod shunning;
 mod strangers;

@@ -1,0 +1,70 @@
+//! How many frames a peer may send in a while.
+//!
+//! A bound for each peer and kind (GCRA), so that one that has run wild costs the others nothing.
+//! Members in good order stay far below it.
+
+use std::num::NonZeroU32;
+
+use governor::clock::{Clock, MonotonicClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
+use libp2p::PeerId;
+
+use crate::config::Limits;
+
+#[cfg(test)]
+mod tests;
+
+/// One bound for each peer. What is full again is forgotten by [`Rates::sweep`], so that the table
+/// holds no more peers than have sent a frame within the last second.
+type PerPeer<C> =
+    RateLimiter<PeerId, HashMapStateStore<PeerId>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+
+/// What is left of each peer's bounds.
+pub(crate) struct Rates<C: Clock = MonotonicClock> {
+    requests: PerPeer<C>,
+    broadcasts: PerPeer<C>,
+}
+
+/// What is counted apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Request,
+    Broadcast,
+}
+
+impl Rates {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self::with_clock(limits, &MonotonicClock)
+    }
+}
+
+impl<C: Clock + Clone> Rates<C> {
+    fn with_clock(limits: &Limits, clock: &C) -> Self {
+        let per_second = |most: u32| {
+            // All of a second's frames may come at once.
+            let most = NonZeroU32::new(most).unwrap_or(NonZeroU32::MIN);
+            RateLimiter::hashmap_with_clock(Quota::per_second(most), clock.clone())
+        };
+        Self {
+            requests: per_second(limits.requests_per_second),
+            broadcasts: per_second(limits.broadcasts_per_second),
+        }
+    }
+
+    /// Whether one more frame of this kind may be taken from the peer now.
+    pub(crate) fn admits(&self, from: &PeerId, kind: Kind) -> bool {
+        let limiter = match kind {
+            Kind::Request => &self.requests,
+            Kind::Broadcast => &self.broadcasts,
+        };
+        limiter.check_key(from).is_ok()
+    }
+
+    /// Forgets those who have sent nothing lately.
+    pub(crate) fn sweep(&self) {
+        self.requests.retain_recent();
+        self.broadcasts.retain_recent();
+    }
+}

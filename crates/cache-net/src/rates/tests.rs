@@ -1,0 +1,56 @@
+//! Who may send one more frame.
+
+use std::time::Duration;
+
+use governor::clock::FakeRelativeClock;
+
+use super::*;
+
+fn rates() -> (Rates<FakeRelativeClock>, FakeRelativeClock) {
+    let clock = FakeRelativeClock::default();
+    let limits = Limits {
+        requests_per_second: 10,
+        broadcasts_per_second: 5,
+        ..Limits::default()
+    };
+    (Rates::with_clock(&limits, &clock), clock)
+}
+
+/// How many of `tries` frames are taken.
+fn taken(rates: &Rates<FakeRelativeClock>, from: &PeerId, kind: Kind, tries: usize) -> usize {
+    (0..tries).filter(|_| rates.admits(from, kind)).count()
+}
+
+#[test]
+fn a_peer_may_send_what_a_second_allows_and_more_as_time_goes_by() {
+    let (rates, clock) = rates();
+    let peer = PeerId::random();
+
+    assert_eq!(taken(&rates, &peer, Kind::Request, 100), 10);
+    clock.advance(Duration::from_millis(300));
+    assert_eq!(taken(&rates, &peer, Kind::Request, 100), 3);
+}
+
+#[test]
+fn neither_another_peer_nor_another_kind_pays_for_it() {
+    let (rates, _) = rates();
+    let [wild, calm] = [PeerId::random(), PeerId::random()];
+
+    taken(&rates, &wild, Kind::Request, 100);
+
+    assert_eq!(taken(&rates, &calm, Kind::Request, 10), 10);
+    assert_eq!(taken(&rates, &wild, Kind::Broadcast, 10), 5);
+}
+
+#[test]
+fn who_has_sent_nothing_for_a_second_is_forgotten() {
+    let (rates, clock) = rates();
+    for _ in 0..100 {
+        rates.admits(&PeerId::random(), Kind::Request);
+    }
+
+    clock.advance(Duration::from_secs(2));
+    rates.sweep();
+
+    assert!(rates.requests.is_empty());
+}
