@@ -30,7 +30,8 @@ pub trait Transport: Send + Sync + 'static {
     /// Sends `frame` to one peer and waits for its reply.
     async fn request(&self, to: PeerId, frame: Bytes) -> Result<Bytes, TransportError>;
 
-    /// Sends `frame` to every peer, and tells who has acknowledged it.
+    /// Sends `frame` to every peer, and tells who has acknowledged it. In a large fleet it may be
+    /// published instead, and passed on by who gets it.
     ///
     /// Having no peers is not an error: nobody had to be told.
     async fn broadcast(&self, frame: Bytes) -> Result<Delivery, TransportError>;
@@ -39,6 +40,11 @@ pub trait Transport: Send + Sync + 'static {
     ///
     /// Frames are queued in a bounded queue until they are accepted. Cancelling the call loses
     /// nothing.
+    ///
+    /// A broadcast that was published is passed on to others when it is
+    /// [answered](Replier::send), and not where the replier is dropped. Then
+    /// [`from`](Inbound::from) is who has passed it on to us, and who answers for it where it is
+    /// [reported](Self::report): whoever passes a frame on has taken it himself.
     async fn accept(&self) -> Option<Inbound>;
 
     /// Takes note of what a peer has done that no member in good order does, so that the transport
@@ -58,6 +64,9 @@ pub trait Transport: Send + Sync + 'static {
 pub struct Delivery {
     /// Peers that have confirmed the frame.
     pub acked: Vec<PeerId>,
+    /// Peers to which it was published, by us or by way of others: they get it unless it is lost,
+    /// and do not confirm it. Members that are not connected to us may get it as well.
+    pub published: Vec<PeerId>,
     /// Peers that have not confirmed it, whether or not it was sent to them.
     pub failed: Vec<PeerId>,
 }
@@ -114,8 +123,8 @@ impl fmt::Debug for Inbound {
     }
 }
 
-/// Answers one inbound frame. To a broadcast the answer is the acknowledgement, and what is in it
-/// is not looked at.
+/// Answers one inbound frame. To a broadcast the answer is the acknowledgement, or what has it
+/// passed on, and what is in it is not looked at.
 ///
 /// Dropping it without an answer tells the peer that there will be none.
 pub struct Replier(Option<Box<dyn FnOnce(Bytes) + Send + Sync>>);

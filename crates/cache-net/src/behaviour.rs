@@ -9,17 +9,22 @@ use libp2p::core::transport::Boxed;
 use libp2p::core::upgrade::Version;
 use libp2p::dns::{ResolverConfig, ResolverOpts};
 use libp2p::identity::Keypair;
+use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{self, NetworkBehaviour};
 use libp2p::{
-    PeerId, Swarm, Transport, allow_block_list, connection_limits, dns, identify, noise, ping,
-    request_response, tcp, yamux,
+    PeerId, Swarm, Transport, allow_block_list, connection_limits, dns, gossipsub, identify, mdns,
+    noise, ping, request_response, tcp, yamux,
 };
 
 use crate::codec::{self, FrameCodec};
 use crate::config::Limits;
+use crate::error::StartError;
+use crate::gossip;
 use crate::half_open;
 use crate::handshake::Handshake;
 use crate::membership::Membership;
+use crate::source::MdnsState;
+use crate::walk;
 
 /// What we tell others that we speak. It changes when two sides no longer understand each other.
 pub(crate) const PROTOCOL_VERSION: &str = "/ghmesh/1";
@@ -50,6 +55,9 @@ pub(crate) struct Behaviour {
     pub(crate) frames: request_response::Behaviour<FrameCodec>,
     pub(crate) ping: ping::Behaviour,
     pub(crate) identify: identify::Behaviour,
+    pub(crate) gossip: gossipsub::Behaviour,
+    pub(crate) walk: walk::Behaviour,
+    pub(crate) mdns: Toggle<mdns::tokio::Behaviour>,
 }
 
 /// A swarm that speaks it, over TCP with Noise and yamux, to members only.
@@ -57,7 +65,8 @@ pub(crate) fn swarm(
     keypair: &Keypair,
     memberships: impl IntoIterator<Item = Membership>,
     limits: &Limits,
-) -> Result<Swarm<Behaviour>, noise::Error> {
+    mdns: bool,
+) -> Result<(Swarm<Behaviour>, MdnsState), StartError> {
     let handshake = Handshake::new(noise::Config::new(keypair)?, memberships);
     let in_flight = limits.in_flight();
     let config = swarm::Config::with_tokio_executor()
@@ -69,12 +78,27 @@ pub(crate) fn swarm(
         // The one protocol that we offer needs no answer before the frame is sent: a request is
         // one round trip instead of two.
         .with_substream_upgrade_protocol_override(Version::V1Lazy);
-    Ok(Swarm::new(
-        transport(&handshake),
-        behaviour(keypair, limits),
-        keypair.public().to_peer_id(),
-        config,
-    ))
+    let local = keypair.public().to_peer_id();
+    let (mdns, mdns_state) = local_network(mdns, local);
+    let behaviour = behaviour(keypair, limits, mdns)?;
+    let swarm = Swarm::new(transport(&handshake), behaviour, local, config);
+    Ok((swarm, mdns_state))
+}
+
+/// Multicast DNS, where it is wanted and the machine lets us.
+fn local_network(wanted: bool, local: PeerId) -> (Toggle<mdns::tokio::Behaviour>, MdnsState) {
+    if !wanted {
+        return (None.into(), MdnsState::Off);
+    }
+    match mdns::tokio::Behaviour::new(mdns::Config::default(), local) {
+        Ok(behaviour) => (Some(behaviour).into(), MdnsState::Searching),
+        Err(error) => {
+            tracing::warn!(
+                "cannot look for peers on the local network: {error}; name some with --bootstrap"
+            );
+            (None.into(), MdnsState::Failed(error.to_string()))
+        }
+    }
 }
 
 /// TCP with names resolved, Noise and yamux, as `SwarmBuilder` would make it. That gives up where
@@ -101,7 +125,11 @@ fn transport(handshake: &Handshake) -> Boxed<(PeerId, StreamMuxerBox)> {
         .boxed()
 }
 
-fn behaviour(keypair: &Keypair, limits: &Limits) -> Behaviour {
+fn behaviour(
+    keypair: &Keypair,
+    limits: &Limits,
+    mdns: Toggle<mdns::tokio::Behaviour>,
+) -> Result<Behaviour, StartError> {
     let pending = Some(limits.pending_connections);
     let connections = connection_limits::ConnectionLimits::default()
         .with_max_pending_incoming(pending)
@@ -119,7 +147,7 @@ fn behaviour(keypair: &Keypair, limits: &Limits) -> Behaviour {
         .with_agent_version(concat!("cache-net/", env!("CARGO_PKG_VERSION")).to_owned())
         .with_push_listen_addr_updates(true);
 
-    Behaviour {
+    Ok(Behaviour {
         limits: connection_limits::Behaviour::new(connections),
         half_open: half_open::Behaviour::new(limits.pending_connections_per_host),
         shunned: allow_block_list::Behaviour::default(),
@@ -136,5 +164,8 @@ fn behaviour(keypair: &Keypair, limits: &Limits) -> Behaviour {
                 .with_timeout(PING_TIMEOUT),
         ),
         identify: identify::Behaviour::new(identify),
-    }
+        gossip: gossip::behaviour(limits.frame)?,
+        walk: walk::Behaviour::new(keypair.public().to_peer_id()),
+        mdns,
+    })
 }

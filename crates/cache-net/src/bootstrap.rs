@@ -1,42 +1,65 @@
 //! The peers that we were told of, and when each is to be dialled again.
 //!
-//! This is bookkeeping only: the swarm's task asks what is due, dials it, and tells how it went.
+//! This is bookkeeping only: the swarm's task asks what is due, dials or resolves it, and tells how
+//! it went.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::ConnectionId;
-use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::{Multiaddr, PeerId};
-use rand::rngs::SmallRng;
-use rand::{RngExt, SeedableRng};
 use tokio::time::Instant;
 
+use crate::address::{dial_address, named};
 use crate::config::Redial;
 use crate::error::StartError;
+use crate::identity::name;
+use crate::names::{NameError, is_name};
+use crate::redial::{Need, Pauses};
+use crate::source::{BootstrapReport, TargetReport, TargetState};
 use crate::trouble::Trouble;
 
 #[cfg(test)]
 mod tests;
 
-/// A pause of nothing would keep the swarm busy with dialling.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+/// How often a name that was resolved is resolved again.
+const RESOLVE_AGAIN: Duration = Duration::from_secs(30);
 
 /// All bootstrap peers.
 pub(crate) struct Bootstrap {
+    configured: Vec<Configured>,
     targets: Vec<Target>,
-    redial: Redial,
-    rng: SmallRng,
+    pauses: Pauses,
 }
 
+/// One configured address.
+struct Configured {
+    address: Multiaddr,
+    /// For a name.
+    resolution: Option<Resolution>,
+}
+
+struct Resolution {
+    /// When it is to be resolved; `None` while that is under way.
+    due: Option<Instant>,
+    failures: u32,
+    failure: Option<String>,
+}
+
+/// One address that can be dialled.
 struct Target {
+    /// The configured address that this is, or that stands for this.
+    of: usize,
     address: Multiaddr,
     state: State,
     /// Dials that failed since it was last connected for a while.
     failures: u32,
     /// What was last said about it, so that it is not said again.
     told: Option<Trouble>,
+    /// It was due, and put off because it was not needed.
+    put_off: bool,
 }
 
 #[derive(Debug)]
@@ -63,93 +86,199 @@ impl Bootstrap {
             return Err(StartError::BootstrapAddress(bad.clone()));
         }
         let distinct: BTreeSet<_> = addresses.into_iter().collect();
-        let targets = distinct.into_iter().map(|address| Target {
-            address,
-            state: State::Waiting(now),
-            failures: 0,
-            told: None,
-        });
-        Ok(Self {
-            targets: targets.collect(),
-            redial,
-            rng: SmallRng::seed_from_u64(seed),
-        })
+        let mut bootstrap = Self {
+            configured: Vec::new(),
+            targets: Vec::new(),
+            pauses: Pauses::new(redial, seed),
+        };
+        for (of, address) in distinct.into_iter().enumerate() {
+            let resolution = is_name(&address).then_some(Resolution {
+                due: Some(now),
+                failures: 0,
+                failure: None,
+            });
+            if resolution.is_none() {
+                bootstrap
+                    .targets
+                    .push(Target::new(of, address.clone(), now));
+            }
+            bootstrap.configured.push(Configured {
+                address,
+                resolution,
+            });
+        }
+        Ok(bootstrap)
     }
 
-    /// When the next dial is due; `None` while there is nothing to dial.
-    pub(crate) fn next_dial(&self) -> Option<Instant> {
-        let waiting = self.targets.iter().filter_map(|target| match target.state {
+    /// When the next dial or resolution is due; `None` while there is nothing to do.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        let dials = self.targets.iter().filter_map(|target| match target.state {
             State::Waiting(until) => Some(until),
             _ => None,
         });
-        waiting.min()
+        let resolutions = self
+            .configured
+            .iter()
+            .filter_map(|one| one.resolution.as_ref()?.due);
+        dials.chain(resolutions).min()
     }
 
     /// What is to be dialled now.
-    pub(crate) fn due(&mut self, now: Instant) -> Vec<DialOpts> {
-        let due = self
-            .targets
+    pub(crate) fn due(&mut self, need: Need, now: Instant) -> Vec<DialOpts> {
+        let Self {
+            targets, pauses, ..
+        } = self;
+        let due = targets
             .iter_mut()
             .filter(|target| matches!(target.state, State::Waiting(until) if until <= now));
-        due.map(|target| {
-            let dial = dial_opts(&target.address);
+        due.filter_map(|target| {
+            if need == Need::Little && !target.put_off {
+                target.put_off = true;
+                target.state = State::Waiting(now + pauses.long());
+                return None;
+            }
+            target.put_off = false;
+            let dial = dial_address(target.address.clone());
             target.state = State::Dialling(dial.connection_id());
-            dial
+            Some(dial)
         })
         .collect()
     }
 
-    /// A connection stands, by our dial or by theirs.
-    pub(crate) fn connected(&mut self, connection: ConnectionId, peer: PeerId, now: Instant) {
+    /// The names that are to be resolved now, each with its number.
+    pub(crate) fn unresolved(&mut self, now: Instant) -> Vec<(usize, Multiaddr)> {
+        let configured = self.configured.iter_mut().enumerate();
+        let due = configured.filter_map(|(number, one)| {
+            let resolution = one.resolution.as_mut()?;
+            resolution.due.take_if(|due| *due <= now)?;
+            Some((number, one.address.clone()))
+        });
+        due.collect()
+    }
+
+    /// What a name stands for now. Who is connected stays, even if the name has forgotten it.
+    pub(crate) fn resolved(
+        &mut self,
+        number: usize,
+        outcome: Result<Vec<Multiaddr>, NameError>,
+        now: Instant,
+    ) {
+        let Some(configured) = self.configured.get_mut(number) else {
+            return;
+        };
+        let Some(resolution) = &mut configured.resolution else {
+            return;
+        };
+        let addresses = match outcome {
+            Ok(addresses) => addresses,
+            Err(error) => {
+                resolution.due = Some(now + self.pauses.after(resolution.failures));
+                resolution.failures = resolution.failures.saturating_add(1);
+                if resolution.failure.is_none() {
+                    tracing::warn!(
+                        "cannot reach bootstrap peer {}: {error} (retrying)",
+                        configured.address
+                    );
+                }
+                resolution.failure = Some(error.to_string());
+                return;
+            }
+        };
+        *resolution = Resolution {
+            due: Some(now + RESOLVE_AGAIN),
+            failures: 0,
+            failure: None,
+        };
+        self.targets.retain(|target| {
+            target.of != number
+                || addresses.contains(&target.address)
+                || matches!(target.state, State::Connected { .. })
+        });
+        for address in addresses {
+            let known = self.targets.iter().any(|target| target.address == address);
+            if !known && can_be_dialled(&address) {
+                tracing::debug!(%address, "bootstrap name {} stands for it", configured.address);
+                self.targets.push(Target::new(number, address, now));
+            }
+        }
+    }
+
+    /// A connection stands, by our dial or by theirs. Tells whether it is of a bootstrap peer that
+    /// we have dialled.
+    pub(crate) fn connected(
+        &mut self,
+        connection: ConnectionId,
+        peer: PeerId,
+        now: Instant,
+    ) -> bool {
+        let mut dialled = false;
         for target in &mut self.targets {
             let ours = matches!(target.state, State::Dialling(id) if id == connection);
+            dialled |= ours;
             if ours || named(&target.address) == Some(peer) {
                 target.state = State::Connected { peer, since: now };
                 target.told = None;
             }
         }
+        dialled
+    }
+
+    /// Whether one of the addresses is of this peer, which is connected.
+    pub(crate) fn is_of(&self, peer: PeerId) -> bool {
+        self.targets
+            .iter()
+            .any(|target| matches!(target.state, State::Connected { peer: id, .. } if id == peer))
     }
 
     /// The last connection to `peer` is gone.
-    pub(crate) fn lost(&mut self, peer: PeerId, now: Instant) {
+    pub(crate) fn lost(&mut self, peer: PeerId, need: Need, now: Instant) {
         for target in &mut self.targets {
             match target.state {
                 State::Connected { peer: id, since } if id == peer => {
                     // One that lets us in only to hang up is dialled ever less often, too.
-                    if now - since >= self.redial.longest {
+                    if now - since >= self.pauses.longest() {
                         target.failures = 0;
                     }
-                    target.wait(self.redial, &mut self.rng, now);
+                    if need == Need::Great {
+                        target.wait(&mut self.pauses, now);
+                    } else {
+                        target.state = State::Waiting(now + self.pauses.leisurely());
+                    }
                 }
                 _ => {}
             }
         }
     }
 
-    /// A dial came to nothing. Dials that are not ours are left to whom they belong.
-    pub(crate) fn failed(&mut self, connection: ConnectionId, trouble: Trouble, now: Instant) {
+    /// A dial came to nothing. Tells whether it was one of these; others are left to whom they
+    /// belong.
+    pub(crate) fn failed(
+        &mut self,
+        connection: ConnectionId,
+        trouble: &Trouble,
+        now: Instant,
+    ) -> bool {
         let dialled = self
             .targets
             .iter_mut()
             .find(|target| matches!(target.state, State::Dialling(id) if id == connection));
-        let Some(target) = dialled else { return };
+        let Some(target) = dialled else { return false };
 
-        // A host name may stand for others beside us, and be resolved to one of them next time.
-        if trouble == Trouble::Ourselves && !is_host_name(&target.address) {
+        if *trouble == Trouble::Ourselves {
             tracing::info!(
                 "bootstrap address {} is our own, or of a copy of our identity: left out",
                 target.address
             );
             target.state = State::Ourselves;
-            return;
+            return true;
         }
 
-        target.wait(self.redial, &mut self.rng, now);
-        if matches!(trouble, Trouble::Ourselves | Trouble::NotNeeded)
+        target.wait(&mut self.pauses, now);
+        if *trouble == Trouble::NotNeeded
             || target
                 .told
                 .as_ref()
-                .is_some_and(|told| told.is_like(&trouble))
+                .is_some_and(|told| told.is_like(trouble))
         {
             tracing::debug!(address = %target.address, %trouble, "bootstrap peer not reached");
         } else {
@@ -157,52 +286,61 @@ impl Bootstrap {
                 "cannot reach bootstrap peer {}: {trouble} (retrying)",
                 target.address
             );
-            target.told = Some(trouble);
+            target.told = Some(trouble.clone());
         }
+        true
+    }
+
+    /// How it stands with each configured address.
+    pub(crate) fn report(&self) -> Vec<BootstrapReport> {
+        let configured = self.configured.iter().enumerate();
+        let reports = configured.map(|(number, one)| BootstrapReport {
+            address: one.address.clone(),
+            unresolved: one.resolution.as_ref().and_then(|one| one.failure.clone()),
+            targets: self
+                .targets
+                .iter()
+                .filter(|target| target.of == number)
+                .map(Target::report)
+                .collect(),
+        });
+        reports.collect()
     }
 }
 
 impl Target {
-    /// Puts the next dial off, by a pause that doubles each time and is then cut by up to a half.
-    fn wait(&mut self, redial: Redial, rng: &mut SmallRng, now: Instant) {
-        let doubled = redial
-            .first
-            .saturating_mul(2_u32.saturating_pow(self.failures));
-        let pause = doubled.min(redial.longest).max(SHORTEST_PAUSE);
-        self.state = State::Waiting(now + pause.mul_f64(rng.random_range(0.5..=1.0)));
+    fn new(of: usize, address: Multiaddr, now: Instant) -> Self {
+        Self {
+            of,
+            address,
+            state: State::Waiting(now),
+            failures: 0,
+            told: None,
+            put_off: false,
+        }
+    }
+
+    /// Puts the next dial off.
+    fn wait(&mut self, pauses: &mut Pauses, now: Instant) {
+        self.state = State::Waiting(now + pauses.after(self.failures));
         self.failures = self.failures.saturating_add(1);
     }
-}
 
-fn dial_opts(address: &Multiaddr) -> DialOpts {
-    // Dialling from the listening port, as libp2p would, makes two peers that dial each other at
-    // once meet half way: TCP's simultaneous open, with two diallers and nobody who listens.
-    match named(address) {
-        Some(peer) => DialOpts::peer_id(peer)
-            .condition(PeerCondition::DisconnectedAndNotDialing)
-            .addresses(vec![address.clone()])
-            .allocate_new_port()
-            .build(),
-        None => DialOpts::unknown_peer_id()
-            .address(address.clone())
-            .allocate_new_port()
-            .build(),
+    fn report(&self) -> TargetReport {
+        let state = match (&self.state, &self.told) {
+            (State::Connected { peer, .. }, _) => TargetState::Connected(name(peer)),
+            (State::Ourselves, _) => TargetState::Ourselves,
+            (_, Some(trouble)) => TargetState::Failed {
+                why: trouble.to_string(),
+                times: self.failures,
+            },
+            (_, None) => TargetState::Trying,
+        };
+        TargetReport {
+            address: self.address.clone(),
+            state,
+        }
     }
-}
-
-/// The peer that the address names with `/p2p/…`.
-fn named(address: &Multiaddr) -> Option<PeerId> {
-    match address.iter().last() {
-        Some(Protocol::P2p(peer)) => Some(peer),
-        _ => None,
-    }
-}
-
-fn is_host_name(address: &Multiaddr) -> bool {
-    matches!(
-        address.iter().next(),
-        Some(Protocol::Dns(_) | Protocol::Dns4(_) | Protocol::Dns6(_))
-    )
 }
 
 fn can_be_dialled(address: &Multiaddr) -> bool {
@@ -211,6 +349,10 @@ fn can_be_dialled(address: &Multiaddr) -> bool {
         Some(Protocol::Ip4(ip)) => !ip.is_unspecified(),
         Some(Protocol::Ip6(ip)) => !ip.is_unspecified(),
         Some(Protocol::Dns(_) | Protocol::Dns4(_) | Protocol::Dns6(_)) => true,
+        // What stands under the name brings its own port.
+        Some(Protocol::Dnsaddr(_)) => {
+            return matches!(parts.next(), None | Some(Protocol::P2p(_))) && parts.next().is_none();
+        }
         _ => false,
     };
     let port = matches!(parts.next(), Some(Protocol::Tcp(port)) if port != 0);

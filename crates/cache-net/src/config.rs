@@ -1,5 +1,6 @@
 //! What a node is told before it starts.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use cache_core::MAX_FRAME;
@@ -23,11 +24,21 @@ pub struct Config {
     /// that we only dial.
     pub listen: Vec<Multiaddr>,
     /// Peers to stay connected to: `/ip4`, `/ip6`, `/dns4`, `/dns6` or `/dns`, then `/tcp/…`, with
-    /// or without `/p2p/…`. Our own address may be among them.
+    /// or without `/p2p/…`; or `/dnsaddr/…`. A name stands for all the addresses that it has, and
+    /// is resolved again every half minute. Our own address may be among them.
     pub bootstrap: Vec<Multiaddr>,
-    /// Addresses at which others can reach us that we cannot see ourselves, as behind a NAT.
+    /// Peers that were known when the node last stopped, as of
+    /// [`P2p::known_peers`](crate::P2p::known_peers): dialled, and forgotten where they are gone.
+    pub known: Vec<Multiaddr>,
+    /// Addresses at which others can reach us that we cannot see ourselves, as behind a NAT. Empty
+    /// means what two peers or more see us at.
     pub external: Vec<Multiaddr>,
-    /// How fast a lost bootstrap peer is dialled again.
+    /// Whether to look for peers on the local network, by multicast DNS. Where that is not possible
+    /// a warning is all that comes of it.
+    pub mdns: bool,
+    /// The name servers to ask; empty means those that the system is configured with.
+    pub name_servers: Vec<SocketAddr>,
+    /// How fast a lost peer is dialled again.
     pub redial: Redial,
     /// How much of everything there may be.
     pub limits: Limits,
@@ -42,14 +53,17 @@ impl Config {
             identity: Identity::ephemeral(),
             listen: Vec::new(),
             bootstrap: Vec::new(),
+            known: Vec::new(),
             external: Vec::new(),
+            mdns: false,
+            name_servers: Vec::new(),
             redial: Redial::default(),
             limits: Limits::default(),
         }
     }
 }
 
-/// The pauses between two dials of a bootstrap peer. Each is twice as long as the one before, and
+/// The pauses between two dials of a peer. Each is twice as long as the one before, and
 /// shortened at random by up to a half, so that a fleet does not dial in step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Redial {
@@ -104,11 +118,25 @@ pub struct Limits {
     /// Of those, the ones from one address (one network of 2⁶⁴, for IPv6), so that it cannot use
     /// up what the others may have. One more is closed at once.
     pub pending_connections_per_host: u32,
-    /// Connections that stand, both ways. One more is closed at once.
+    /// Connections that stand, both ways. One more is closed at once. From half way between
+    /// [`Limits::wanted_peers`] and this, the least useful are closed to make room for newcomers. A
+    /// member that all others go through needs one for each.
     pub connections: u32,
+    /// As long as fewer peers are connected, and more are known, more are dialled.
+    pub wanted_peers: usize,
+    /// A broadcast is sent to each peer, and acknowledged by it, as long as there are no more than
+    /// these and no other members. Else it is published, and passed on by who gets it.
+    pub acknowledging_peers: usize,
 }
 
 impl Limits {
+    /// With more peers than these, some are parted with.
+    pub(crate) fn most_peers(&self) -> usize {
+        let most = usize::try_from(self.connections).unwrap_or(usize::MAX);
+        let wanted = self.wanted_peers.min(most);
+        wanted + (most - wanted) / 2
+    }
+
     /// [`Limits::in_flight_per_peer`], made possible. Both sides can have that many streams on a
     /// connection, and as many again that are timing out; yamux carries 512.
     pub(crate) fn in_flight(&self) -> usize {
@@ -129,7 +157,9 @@ impl Default for Limits {
             shunned_for: Duration::from_secs(5 * 60),
             pending_connections: 256,
             pending_connections_per_host: 64,
-            connections: 1024,
+            connections: 32,
+            wanted_peers: 16,
+            acknowledging_peers: 16,
         }
     }
 }

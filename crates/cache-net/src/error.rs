@@ -41,6 +41,9 @@ pub enum StartError {
     /// Give the machine a network interface, or listen on one address only.
     #[error("listening, but no network interface has an address")]
     NoInterface,
+    /// Allow longer or shorter frames.
+    #[error("gossip is not possible with these limits: {0}")]
+    Gossip(String),
     /// Use another identity.
     #[error("the identity's key cannot be used for Noise: {0}")]
     Noise(#[from] libp2p::noise::Error),

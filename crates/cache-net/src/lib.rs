@@ -28,25 +28,33 @@
 //! those who wait for it their deadline, and nobody else anything. Broadcasts wait for it only
 //! once: until it is heard again they pass it over.
 
+mod acquaintances;
+mod address;
 mod behaviour;
 mod bootstrap;
 mod codec;
 mod config;
 mod error;
+mod gossip;
 mod half_open;
 mod handshake;
 mod identity;
 mod inbound;
 mod listen;
 mod membership;
+mod names;
+mod observed;
 mod p2p;
 mod rates;
+mod redial;
 mod requests;
 mod roster;
 mod shunned;
+mod source;
 mod strangers;
 mod swarm_task;
 mod trouble;
+mod walk;
 
 pub use config::{Config, Limits, Redial};
 pub use error::StartError;
@@ -56,3 +64,4 @@ pub use libp2p::Multiaddr;
 pub use libp2p::multiaddr::Protocol;
 pub use membership::Membership;
 pub use p2p::P2p;
+pub use source::{BootstrapReport, Discovery, Found, MdnsState, Source, TargetReport, TargetState};

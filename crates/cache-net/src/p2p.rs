@@ -17,6 +17,8 @@ use libp2p::core::transport;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, TryAcquireError, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use crate::acquaintances::Acquaintances;
+use crate::address::named;
 use crate::behaviour;
 use crate::bootstrap::Bootstrap;
 use crate::codec::Frame;
@@ -24,18 +26,24 @@ use crate::config::{Config, Limits};
 use crate::error::StartError;
 use crate::inbound;
 use crate::listen;
+use crate::names::Names;
+use crate::observed::Observed;
 use crate::rates::Rates;
 use crate::requests::Requests;
 use crate::roster::Roster;
 use crate::shunned::{Offence, Shunned};
+use crate::source::{Discovery, Source};
 use crate::strangers::Strangers;
-use crate::swarm_task::{Command, Listening, Outbound, SwarmTask};
+use crate::swarm_task::{Command, Listening, Outbound, Publication, SwarmTask};
 
 /// Frames on their way to the swarm's task. When it is full, senders wait, within their deadline.
 const COMMAND_QUEUE: usize = 256;
 
 /// How long a listener may take to know its addresses, which the system has at hand.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What [`P2p::known_peers`] tells at most.
+const MOST_KNOWN_PEERS: usize = 64;
 
 /// How long a broadcast leaves a peer alone before it tries it a second time.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
@@ -63,15 +71,19 @@ impl P2p {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let limits = config.limits;
         let local_peer = config.identity.peer_id();
-        let bootstrap = Bootstrap::new(
-            config.bootstrap,
-            config.redial,
-            rand::random(),
-            Instant::now(),
-        )?;
+        let now = Instant::now();
+        let bootstrap = Bootstrap::new(config.bootstrap, config.redial, rand::random(), now)?;
         let keypair = config.identity.into_keypair();
         let memberships = iter::once(config.membership).chain(config.previous_membership);
-        let mut swarm = behaviour::swarm(&keypair, memberships, &limits)?;
+        let (mut swarm, mdns) = behaviour::swarm(&keypair, memberships, &limits, config.mdns)?;
+        let mut acquaintances =
+            Acquaintances::new(*swarm.local_peer_id(), config.redial, rand::random());
+        for address in config.known {
+            if let Some(peer) = named(&address) {
+                acquaintances.hear_of(peer, address, Source::Known, now);
+            }
+        }
+        let observed = config.external.is_empty().then(Observed::default);
         for address in config.external {
             swarm.add_external_address(address);
         }
@@ -90,6 +102,11 @@ impl P2p {
         let mut task = SwarmTask {
             swarm,
             bootstrap,
+            acquaintances,
+            names: Names::new(&config.name_servers),
+            resolving: FuturesUnordered::new(),
+            observed,
+            mdns,
             roster: Arc::clone(&roster),
             listening,
             inbound,
@@ -125,6 +142,30 @@ impl P2p {
             .iter()
             .map(|(_, address)| address.clone())
             .collect()
+    }
+
+    /// How we came by each of the peers that are connected.
+    pub fn sources(&self) -> Vec<(PeerId, Source)> {
+        self.roster.sources()
+    }
+
+    /// What came of each way in which peers are found. Empty once the transport is closed.
+    pub async fn discovery(&self) -> Discovery {
+        self.ask(Command::Report).await.unwrap_or_default()
+    }
+
+    /// Where members can be reached that are worth [remembering](Config::known) until the next
+    /// start, at most 64 addresses. Empty once the transport is closed.
+    pub async fn known_peers(&self) -> Vec<Multiaddr> {
+        let known = self.ask(|answer| Command::KnownPeers(MOST_KNOWN_PEERS, answer));
+        known.await.unwrap_or_default()
+    }
+
+    /// Has the task answer; `None` where there is no task any more.
+    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+        let (answer, answered) = oneshot::channel();
+        self.commands.send(question(answer)).await.ok()?;
+        answered.await.ok()
     }
 
     fn check_size(&self, frame: &Bytes) -> Result<(), TransportError> {
@@ -185,6 +226,33 @@ impl P2p {
         self.send_in_turn(to, frame.clone()).await.map(drop)
     }
 
+    /// Publishes a frame, if it can be.
+    async fn publish(&self, frame: Bytes) -> bool {
+        let publication = |answer| Command::Publish(Publication { frame, answer });
+        let published = timeout(self.limits.deadline, self.ask(publication)).await;
+        matches!(published, Ok(Some(true)))
+    }
+
+    /// Has each of these peers confirm a frame.
+    async fn deliver_to_each(&self, peers: Vec<PeerId>, frame: &Bytes) -> Delivery {
+        let deadline = self.deadline();
+        // Each peer for itself: one that is silent delays nobody else's frame. But it delays the
+        // end, and with it a caller who sends the next frame only then, so that it does so once:
+        // suspect peers are passed over.
+        let outcomes = peers.into_iter().map(async |peer| {
+            let delivered = self.end_by(deadline, peer, self.deliver(peer, frame)).await;
+            (peer, delivered)
+        });
+        let mut delivery = Delivery::default();
+        for (peer, outcome) in join_all(outcomes).await {
+            match outcome {
+                Ok(()) => delivery.acked.push(peer),
+                Err(_) => delivery.failed.push(peer),
+            }
+        }
+        delivery
+    }
+
     /// Waits for what a peer is to do until `deadline`; from there on the peer is suspect.
     ///
     /// It is here that the clock runs, and not where libp2p tells of a timeout, a little later:
@@ -234,6 +302,7 @@ impl Transport for P2p {
             TryAcquireError::NoPermits => TransportError::Busy,
             TryAcquireError::Closed => TransportError::Unreachable(to),
         })?;
+        self.roster.used(&to);
         let answered = self.send(route.peer, FrameKind::Request, frame, slot);
         self.end_by(self.deadline(), to, answered).await
     }
@@ -243,24 +312,16 @@ impl Transport for P2p {
         if self.commands.is_closed() {
             return Err(TransportError::Closed);
         }
-        let deadline = self.deadline();
-        // Each peer for itself: one that is silent delays nobody else's frame. But it delays the
-        // end, and with it a caller who sends the next frame only then, so that it does so once:
-        // suspect peers are passed over.
-        let outcomes = self.roster.names().into_iter().map(async |peer| {
-            let delivered = self
-                .end_by(deadline, peer, self.deliver(peer, &frame))
-                .await;
-            (peer, delivered)
-        });
-        let mut delivery = Delivery::default();
-        for (peer, outcome) in join_all(outcomes).await {
-            match outcome {
-                Ok(()) => delivery.acked.push(peer),
-                Err(_) => delivery.failed.push(peer),
-            }
+        let peers = self.roster.names();
+        let is_crowd = peers.len() > self.limits.acknowledging_peers || self.roster.apart() > 0;
+        // Where nobody is subscribed yet, nothing can be published.
+        if is_crowd && self.publish(frame.clone()).await {
+            return Ok(Delivery {
+                published: peers,
+                ..Delivery::default()
+            });
         }
-        Ok(delivery)
+        Ok(self.deliver_to_each(peers, &frame).await)
     }
 
     async fn accept(&self) -> Option<Inbound> {

@@ -1,6 +1,7 @@
 //! Who is connected, and who of them does not answer.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cache_core::{Direction, PeerId, PeerInfo};
@@ -11,7 +12,9 @@ use libp2p::swarm::ConnectionId;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::address::is_relayed;
 use crate::identity::name;
+use crate::source::Source;
 
 #[cfg(test)]
 mod tests;
@@ -22,6 +25,8 @@ mod tests;
 /// takes them out.
 pub(crate) struct Roster {
     peers: DashMap<PeerId, Peer>,
+    /// Members that are out there and not connected to us.
+    apart: AtomicUsize,
     in_flight_per_peer: usize,
 }
 
@@ -40,6 +45,9 @@ struct Peer {
     latency: Option<Duration>,
     /// It has let a frame time out, and has not been heard since.
     suspect: bool,
+    source: Source,
+    /// When it was last asked something, or asked us.
+    used: Instant,
 }
 
 struct Connection {
@@ -53,6 +61,7 @@ impl Roster {
     pub(crate) fn new(in_flight_per_peer: usize) -> Self {
         Self {
             peers: DashMap::new(),
+            apart: AtomicUsize::new(0),
             in_flight_per_peer,
         }
     }
@@ -84,6 +93,7 @@ impl Roster {
         peer: libp2p::PeerId,
         id: ConnectionId,
         endpoint: &ConnectedPoint,
+        source: Source,
     ) -> bool {
         let connection = Connection {
             id,
@@ -99,6 +109,8 @@ impl Roster {
             connections: Vec::new(),
             latency: None,
             suspect: false,
+            source,
+            used: Instant::now(),
         });
         known.suspect = false;
         known.connections.push(connection);
@@ -116,6 +128,88 @@ impl Roster {
             peer.route.slots.close();
         }
         gone.is_some()
+    }
+
+    /// How many are connected.
+    pub(crate) fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// How many members are out there that are not connected to us.
+    pub(crate) fn apart(&self) -> usize {
+        self.apart.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_apart(&self, apart: usize) {
+        self.apart.store(apart, Ordering::Relaxed);
+    }
+
+    /// How we came by each peer.
+    pub(crate) fn sources(&self) -> Vec<(PeerId, Source)> {
+        let peers = self.peers.iter();
+        peers.map(|peer| (*peer.key(), peer.source)).collect()
+    }
+
+    /// Notes that a peer was asked something, or has asked us.
+    pub(crate) fn used(&self, peer: &PeerId) {
+        if let Some(mut peer) = self.peers.get_mut(peer) {
+            peer.used = Instant::now();
+        }
+    }
+
+    /// Connections that do what another one does as well: all but one to each peer with which
+    /// nothing is under way, the relayed ones and the youngest first. Of the two sides, the one
+    /// with the smaller name closes them, so that they do not close one each.
+    pub(crate) fn duplicates(&self, local: &PeerId, settled: Duration) -> Vec<ConnectionId> {
+        let ours = self.peers.iter().filter(|peer| {
+            peer.connections.len() > 1
+                && local < peer.key()
+                && self.is_quiet(peer)
+                && peer
+                    .connections
+                    .iter()
+                    .all(|one| one.since.elapsed() >= settled)
+        });
+        let superfluous = ours.flat_map(|peer| {
+            let connections = &peer.connections;
+            let kept = connections.iter().find(|one| !is_relayed(&one.address));
+            let kept = kept.or(connections.first()).map(|kept| kept.id);
+            let others = connections.iter().map(|one| one.id);
+            others.filter(|id| Some(*id) != kept).collect::<Vec<_>>()
+        });
+        superfluous.collect()
+    }
+
+    /// Who can be parted with, so that no more than `most` are left: those who were used longest
+    /// ago. Newcomers need us to find others, and those of whom `needed` says so have their reasons.
+    pub(crate) fn least_useful(
+        &self,
+        most: usize,
+        settled: Duration,
+        needed: impl Fn(&libp2p::PeerId) -> bool,
+    ) -> Vec<libp2p::PeerId> {
+        let superfluous = self.peers.len().saturating_sub(most);
+        if superfluous == 0 {
+            return Vec::new();
+        }
+        let candidates = self.peers.iter().filter(|peer| {
+            let young = peer
+                .connections
+                .iter()
+                .all(|one| one.since.elapsed() < settled);
+            !young && self.is_quiet(peer) && !needed(&peer.route.peer)
+        });
+        let mut candidates: Vec<_> = candidates
+            .map(|peer| (peer.used, peer.route.peer))
+            .collect();
+        candidates.sort_unstable();
+        let parted = candidates.into_iter().map(|(_, peer)| peer);
+        parted.take(superfluous).collect()
+    }
+
+    /// Whether nothing of ours is under way to a peer.
+    fn is_quiet(&self, peer: &Peer) -> bool {
+        peer.route.slots.available_permits() >= self.in_flight_per_peer
     }
 
     /// Notes a measured round trip, by which the peer is heard.

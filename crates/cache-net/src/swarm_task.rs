@@ -4,42 +4,55 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use libp2p::core::ConnectedPoint;
 use libp2p::core::transport::ListenerId;
-use libp2p::request_response::ResponseChannel;
-use libp2p::swarm::dial_opts::DialOpts;
-use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, Swarm, identify, ping};
+use libp2p::swarm::SwarmEvent;
+use libp2p::{Multiaddr, PeerId, Swarm};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
+use crate::acquaintances::Acquaintances;
 use crate::behaviour::{Behaviour, BehaviourEvent};
 use crate::bootstrap::Bootstrap;
-use crate::codec::{Frame, Reply};
+use crate::codec::Frame;
 use crate::config::Limits;
 use crate::identity::name;
 use crate::inbound;
+use crate::names::{NameError, Names};
+use crate::observed::Observed;
 use crate::rates::Rates;
+use crate::redial::Need;
 use crate::requests::{Outcome, Requests};
-use crate::roster::{Roster, direction};
+use crate::roster::Roster;
 use crate::shunned::Shunned;
+use crate::source::{Discovery, MdnsState};
 use crate::strangers::Strangers;
-use crate::trouble::{Trouble, is_failed_handshake};
 
+mod connections;
+mod discovery;
 mod frames;
+mod gossip;
+
+pub(crate) use frames::Answered;
 
 /// How long peers get to take note that we leave.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// How often requests are looked for that libp2p has forgotten.
-const SWEEP: Duration = Duration::from_secs(1);
+/// How often the books are looked through: for requests that libp2p has forgotten, for connections
+/// too many, for those whose time of being shunned is over.
+const SWEEP: Duration = Duration::from_millis(500);
 
 /// What the task is asked to do.
 pub(crate) enum Command {
     Send(Outbound),
+    Publish(Publication),
+    /// Tell what came of the ways in which peers are found.
+    Report(oneshot::Sender<Discovery>),
+    /// Tell so many addresses that are worth remembering for the next start.
+    KnownPeers(usize, oneshot::Sender<Vec<Multiaddr>>),
     Close,
 }
 
@@ -51,21 +64,37 @@ pub(crate) struct Outbound {
     pub(crate) slot: OwnedSemaphorePermit,
 }
 
+/// A frame to everybody. The answer tells whether it was published.
+pub(crate) struct Publication {
+    pub(crate) frame: Bytes,
+    pub(crate) answer: oneshot::Sender<bool>,
+}
+
 /// The addresses that we listen on, by listener.
 pub(crate) type Listening = Vec<(ListenerId, Multiaddr)>;
+
+/// A name of the bootstrap list, by its number, and what it stands for.
+type Resolved = (usize, Result<Vec<Multiaddr>, NameError>);
 
 /// The task's state.
 pub(crate) struct SwarmTask {
     pub(crate) swarm: Swarm<Behaviour>,
     pub(crate) bootstrap: Bootstrap,
+    pub(crate) acquaintances: Acquaintances,
+    pub(crate) names: Names,
+    /// Bounded by the bootstrap list, and each by a timeout.
+    pub(crate) resolving: FuturesUnordered<BoxFuture<'static, Resolved>>,
+    /// `None` where we were told our addresses.
+    pub(crate) observed: Option<Observed>,
+    pub(crate) mdns: MdnsState,
     pub(crate) roster: Arc<Roster>,
     pub(crate) listening: watch::Sender<Listening>,
     pub(crate) inbound: inbound::Sender,
     pub(crate) limits: Limits,
     pub(crate) requests: Requests,
-    /// Answers that are awaited from above. Bounded by the streams of each connection, and each by
-    /// the deadline.
-    pub(crate) replies: FuturesUnordered<BoxFuture<'static, (ReplyChannel, Reply)>>,
+    /// Answers that are awaited from above. Bounded by the streams of each connection and by the
+    /// queue of inbound frames, and each by the deadline.
+    pub(crate) replies: FuturesUnordered<BoxFuture<'static, Answered>>,
     pub(crate) strangers: Strangers,
     pub(crate) shunned: Arc<Shunned>,
     pub(crate) rates: Rates,
@@ -73,9 +102,6 @@ pub(crate) struct SwarmTask {
     /// [`Transport::close`](cache_core::Transport::close) waits for.
     pub(crate) commands: mpsc::Receiver<Command>,
 }
-
-/// The way back to a peer that awaits a reply.
-pub(crate) type ReplyChannel = ResponseChannel<Reply>;
 
 impl SwarmTask {
     /// Waits until each of `listeners` has its addresses.
@@ -99,18 +125,19 @@ impl SwarmTask {
         let mut sweep = interval(SWEEP);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let next_dial = self.bootstrap.next_dial();
+            let due = self.next_due();
             tokio::select! {
                 event = self.swarm.select_next_some() => self.on_event(event),
                 command = self.commands.recv() => match command {
-                    Some(Command::Send(outbound)) => self.send(outbound),
                     Some(Command::Close) | None => break,
+                    Some(command) => self.on_command(command),
                 },
-                Some((channel, reply)) = self.replies.next() => self.reply(channel, reply),
-                () = sleep_until(next_dial.unwrap_or_else(Instant::now)), if next_dial.is_some() => {
-                    for dial in self.bootstrap.due(Instant::now()) {
-                        self.dial(dial);
-                    }
+                Some(answered) = self.replies.next() => self.on_answered(answered),
+                Some((number, outcome)) = self.resolving.next() => {
+                    self.bootstrap.resolved(number, outcome, Instant::now());
+                }
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    self.seek(Instant::now());
                 }
                 () = self.shunned.changed() => self.shun(),
                 now = sweep.tick() => self.sweep(now),
@@ -119,10 +146,33 @@ impl SwarmTask {
         self.say_goodbye().await;
     }
 
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Send(outbound) => self.send(outbound),
+            Command::Publish(publication) => self.publish(publication),
+            // Who has asked may have gone meanwhile.
+            Command::Report(answer) => drop(answer.send(self.report())),
+            Command::KnownPeers(most, answer) => {
+                let known = self.acquaintances.worth_remembering(most, Instant::now());
+                drop(answer.send(known));
+            }
+            Command::Close => {}
+        }
+    }
+
     fn sweep(&mut self, now: Instant) {
         self.requests.sweep(now);
         self.rates.sweep();
         self.shun();
+        self.trim();
+        self.roster.set_apart(self.acquaintances.apart(now));
+    }
+
+    /// How badly one more connection is needed.
+    fn need(&self) -> Need {
+        let connected = self.roster.len();
+        let known = connected + self.roster.apart();
+        Need::of(connected, known, self.limits.wanted_peers)
     }
 
     /// Has libp2p refuse those who are shunned, and them alone.
@@ -142,130 +192,22 @@ impl SwarmTask {
         }
     }
 
-    fn dial(&mut self, dial: DialOpts) {
-        let connection = dial.connection_id();
-        if let Err(error) = self.swarm.dial(dial) {
-            self.on_failed_dial(connection, &error);
-        }
-    }
-
     fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
-            SwarmEvent::Behaviour(BehaviourEvent::Frames(event)) => self.on_frames(event),
-            SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.on_ping(event),
-            SwarmEvent::Behaviour(BehaviourEvent::Identify(event)) => self.on_identify(event),
-            SwarmEvent::ConnectionEstablished {
-                peer_id,
-                connection_id,
-                endpoint,
-                ..
-            } => self.on_connected(peer_id, connection_id, &endpoint),
-            SwarmEvent::ConnectionClosed {
-                peer_id,
-                connection_id,
-                cause,
-                ..
-            } => {
-                tracing::debug!(peer = %peer_id, ?cause, "a connection is closed");
-                self.on_disconnected(peer_id, connection_id);
-            }
-            SwarmEvent::OutgoingConnectionError {
-                connection_id,
-                error,
-                ..
-            } => {
-                self.on_failed_dial(connection_id, &error);
-            }
-            SwarmEvent::IncomingConnectionError {
-                send_back_addr,
-                error,
-                ..
-            } => {
-                tracing::debug!(from = %send_back_addr, %error, "incoming connection failed");
-                if is_failed_handshake(&error) {
-                    self.strangers.refused(&send_back_addr);
-                }
-            }
-            event => self.on_listener(event),
+            SwarmEvent::Behaviour(event) => self.on_behaviour(event),
+            SwarmEvent::NewExternalAddrCandidate { address } => self.on_candidate(address),
+            event => self.on_connection(event),
         }
     }
 
-    fn on_listener(&mut self, event: SwarmEvent<BehaviourEvent>) {
+    fn on_behaviour(&mut self, event: BehaviourEvent) {
         match event {
-            SwarmEvent::NewListenAddr {
-                listener_id,
-                address,
-            } => {
-                tracing::info!("listening for peers on {address}");
-                self.listening
-                    .send_modify(|all| all.push((listener_id, address)));
-            }
-            SwarmEvent::ExpiredListenAddr {
-                listener_id,
-                address,
-            } => {
-                tracing::info!("no longer listening for peers on {address}");
-                let expired = (listener_id, address);
-                self.listening
-                    .send_modify(|all| all.retain(|one| *one != expired));
-            }
-            SwarmEvent::ListenerClosed {
-                listener_id,
-                reason,
-                ..
-            } => {
-                if let Err(error) = reason {
-                    tracing::error!("a listener has failed, no peer can come in by it: {error}");
-                }
-                self.listening
-                    .send_modify(|all| all.retain(|(id, _)| *id != listener_id));
-            }
-            SwarmEvent::ListenerError { error, .. } => {
-                tracing::debug!(%error, "a connection could not be accepted");
-            }
-            _ => {}
-        }
-    }
-
-    fn on_failed_dial(&mut self, connection: ConnectionId, error: &DialError) {
-        let trouble = Trouble::of(error);
-        self.bootstrap.failed(connection, trouble, Instant::now());
-    }
-
-    fn on_connected(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
-        if self.roster.connected(peer, id, endpoint) {
-            let address = endpoint.get_remote_address();
-            tracing::info!(
-                "connected to peer {peer} at {address} ({})",
-                direction(endpoint)
-            );
-        }
-        self.bootstrap.connected(id, peer, Instant::now());
-    }
-
-    fn on_disconnected(&mut self, peer: PeerId, id: ConnectionId) {
-        if !self.roster.disconnected(&peer, id) {
-            return;
-        }
-        tracing::info!("peer {peer} is gone");
-        self.bootstrap.lost(peer, Instant::now());
-        self.requests.lost(peer);
-    }
-
-    fn on_identify(&mut self, event: identify::Event) {
-        if let identify::Event::Received { peer_id, info, .. } = event {
-            self.strangers.identified(peer_id, &info.protocol_version);
-        }
-    }
-
-    fn on_ping(&mut self, event: ping::Event) {
-        match event.result {
-            Ok(latency) => self.roster.measured(&event.peer, latency),
-            Err(ping::Failure::Unsupported) => {}
-            Err(error) => {
-                tracing::info!("peer {} is silent ({error}), hanging up", event.peer);
-                self.swarm.close_connection(event.connection);
-            }
+            BehaviourEvent::Frames(event) => self.on_frames(event),
+            BehaviourEvent::Gossip(event) => self.on_gossip(event),
+            BehaviourEvent::Ping(event) => self.on_ping(event),
+            BehaviourEvent::Identify(event) => self.on_identify(event),
+            BehaviourEvent::Walk(event) => self.on_walk(event),
+            BehaviourEvent::Mdns(event) => self.on_mdns(event),
         }
     }
 

@@ -76,7 +76,11 @@ impl Transport for Wire {
         } else {
             (vec![], vec![self.there])
         };
-        Ok(Delivery { acked, failed })
+        Ok(Delivery {
+            acked,
+            failed,
+            ..Delivery::default()
+        })
     }
 
     async fn accept(&self) -> Option<Inbound> {

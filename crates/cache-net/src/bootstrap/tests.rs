@@ -18,7 +18,7 @@ fn unreachable() -> Trouble {
 
 /// Dials the only target that is due.
 fn dial(bootstrap: &mut Bootstrap, now: Instant) -> ConnectionId {
-    let due = bootstrap.due(now);
+    let due = bootstrap.due(Need::Great, now);
     assert_eq!(due.len(), 1);
     due[0].connection_id()
 }
@@ -31,8 +31,8 @@ async fn pauses_double_up_to_the_longest() {
     let mut pauses = Vec::new();
     for _ in 0..10 {
         let connection = dial(&mut bootstrap, now);
-        bootstrap.failed(connection, unreachable(), now);
-        let next = bootstrap.next_dial().unwrap();
+        bootstrap.failed(connection, &unreachable(), now);
+        let next = bootstrap.next_due().unwrap();
         pauses.push(next - now);
         now = next;
     }
@@ -50,8 +50,8 @@ async fn a_dial_under_way_is_not_repeated() {
 
     dial(&mut bootstrap, now);
 
-    assert_eq!(bootstrap.next_dial(), None);
-    assert!(bootstrap.due(now).is_empty());
+    assert_eq!(bootstrap.next_due(), None);
+    assert!(bootstrap.due(Need::Great, now).is_empty());
 }
 
 /// A target whose pauses have grown to the longest, and the time at which it is due again.
@@ -60,8 +60,8 @@ fn often_failed() -> (Bootstrap, Instant) {
     let mut bootstrap = bootstrap(&["/ip4/192.0.2.1/tcp/4001"], now);
     for _ in 0..10 {
         let connection = dial(&mut bootstrap, now);
-        bootstrap.failed(connection, unreachable(), now);
-        now = bootstrap.next_dial().unwrap();
+        bootstrap.failed(connection, &unreachable(), now);
+        now = bootstrap.next_due().unwrap();
     }
     (bootstrap, now)
 }
@@ -72,12 +72,12 @@ async fn a_peer_lost_after_a_while_is_dialled_again_soon() {
     let peer = PeerId::random();
     let connection = dial(&mut bootstrap, now);
     bootstrap.connected(connection, peer, now);
-    assert_eq!(bootstrap.next_dial(), None);
+    assert_eq!(bootstrap.next_due(), None);
 
     let later = now + REDIAL.longest;
-    bootstrap.lost(peer, later);
+    bootstrap.lost(peer, Need::Great, later);
 
-    assert!(bootstrap.next_dial().unwrap() - later <= REDIAL.first);
+    assert!(bootstrap.next_due().unwrap() - later <= REDIAL.first);
 }
 
 #[tokio::test(start_paused = true)]
@@ -87,9 +87,9 @@ async fn a_peer_that_hangs_up_at_once_is_not_dialled_again_soon() {
     let connection = dial(&mut bootstrap, now);
 
     bootstrap.connected(connection, peer, now);
-    bootstrap.lost(peer, now);
+    bootstrap.lost(peer, Need::Great, now);
 
-    assert!(bootstrap.next_dial().unwrap() - now >= REDIAL.longest / 2);
+    assert!(bootstrap.next_due().unwrap() - now >= REDIAL.longest / 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,7 +100,7 @@ async fn a_peer_that_came_to_us_is_not_dialled() {
 
     bootstrap.connected(ConnectionId::new_unchecked(1000), peer, now);
 
-    assert_eq!(bootstrap.next_dial(), None);
+    assert_eq!(bootstrap.next_due(), None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -109,20 +109,78 @@ async fn our_own_address_is_left_out() {
     let mut bootstrap = bootstrap(&["/ip4/192.0.2.1/tcp/4001"], now);
 
     let connection = dial(&mut bootstrap, now);
-    bootstrap.failed(connection, Trouble::Ourselves, now);
+    bootstrap.failed(connection, &Trouble::Ourselves, now);
 
-    assert_eq!(bootstrap.next_dial(), None);
+    assert_eq!(bootstrap.next_due(), None);
+}
+
+fn addresses(texts: &[&str]) -> Vec<Multiaddr> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+const NAME: &str = "/dns4/fleet.example/tcp/4001";
+const ONE: &str = "/ip4/192.0.2.1/tcp/4001";
+const OTHER: &str = "/ip4/192.0.2.2/tcp/4001";
+
+#[tokio::test(start_paused = true)]
+async fn everything_that_a_name_stands_for_is_dialled() {
+    let now = Instant::now();
+    let mut bootstrap = bootstrap(&[NAME], now);
+
+    assert!(bootstrap.due(Need::Great, now).is_empty());
+    assert_eq!(bootstrap.unresolved(now), [(0, NAME.parse().unwrap())]);
+    assert_eq!(bootstrap.unresolved(now), []);
+    bootstrap.resolved(0, Ok(addresses(&[ONE, OTHER])), now);
+
+    assert_eq!(bootstrap.due(Need::Great, now).len(), 2);
+    assert_eq!(bootstrap.next_due(), Some(now + RESOLVE_AGAIN));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_host_name_that_was_ourselves_is_tried_again() {
+async fn what_a_name_stands_for_no_more_is_dialled_no_more_but_stays_connected() {
     let now = Instant::now();
-    let mut bootstrap = bootstrap(&["/dns4/fleet.example/tcp/4001"], now);
+    let mut bootstrap = bootstrap(&[NAME], now);
+    bootstrap.unresolved(now);
+    bootstrap.resolved(0, Ok(addresses(&[ONE, OTHER])), now);
+    let dials = bootstrap.due(Need::Great, now);
+    let peer = PeerId::random();
+    bootstrap.connected(dials[0].connection_id(), peer, now);
+    bootstrap.failed(dials[1].connection_id(), &unreachable(), now);
 
-    let connection = dial(&mut bootstrap, now);
-    bootstrap.failed(connection, Trouble::Ourselves, now);
+    let later = now + RESOLVE_AGAIN;
+    assert_eq!(bootstrap.unresolved(later).len(), 1);
+    bootstrap.resolved(0, Ok(addresses(&["/ip4/192.0.2.3/tcp/4001"])), later);
 
-    assert!(bootstrap.next_dial().is_some());
+    assert!(bootstrap.is_of(peer));
+    assert_eq!(bootstrap.due(Need::Great, later + REDIAL.longest).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_cannot_be_resolved_is_tried_again_and_keeps_what_it_had() {
+    let now = Instant::now();
+    let mut bootstrap = bootstrap(&[NAME], now);
+    bootstrap.unresolved(now);
+    bootstrap.resolved(0, Ok(addresses(&[ONE])), now);
+    let later = now + RESOLVE_AGAIN;
+    bootstrap.unresolved(later);
+
+    bootstrap.resolved(0, Err(NameError::Nothing), later);
+
+    assert!(bootstrap.report()[0].unresolved.is_some());
+    assert_eq!(bootstrap.report()[0].targets.len(), 1);
+    assert_eq!(bootstrap.unresolved(later + REDIAL.first).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_there_are_enough_peers_a_dial_is_put_off_but_not_for_ever() {
+    let now = Instant::now();
+    let mut bootstrap = bootstrap(&[ONE], now);
+
+    assert!(bootstrap.due(Need::Little, now).is_empty());
+
+    let next = bootstrap.next_due().unwrap();
+    assert!(next > now + REDIAL.longest);
+    assert_eq!(bootstrap.due(Need::Little, next).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -130,7 +188,7 @@ async fn an_address_given_twice_is_dialled_once() {
     let now = Instant::now();
     let mut bootstrap = bootstrap(&["/ip4/192.0.2.1/tcp/4001", "/ip4/192.0.2.1/tcp/4001"], now);
 
-    assert_eq!(bootstrap.due(now).len(), 1);
+    assert_eq!(bootstrap.due(Need::Great, now).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,6 +200,7 @@ async fn addresses_that_can_never_be_dialled_are_refused() {
         "/ip4/0.0.0.0/tcp/4001",
         "/ip4/192.0.2.1/tcp/4001/ws",
         "/tcp/4001",
+        "/dnsaddr/fleet.example/tcp/4001",
     ] {
         let addresses = vec![bad.parse().unwrap()];
         let refused = Bootstrap::new(addresses, REDIAL, 7, Instant::now());

@@ -28,8 +28,12 @@ fn id(id: usize) -> ConnectionId {
 fn twice_connected() -> (Roster, libp2p::PeerId) {
     let roster = Roster::new(1);
     let peer = libp2p::PeerId::random();
-    assert!(roster.connected(peer, id(1), &dialled("/ip4/192.0.2.1/tcp/4001")));
-    assert!(!roster.connected(peer, id(2), &accepted("/ip4/192.0.2.1/tcp/50000")));
+    let [first, second] = [
+        dialled("/ip4/192.0.2.1/tcp/4001"),
+        accepted("/ip4/192.0.2.1/tcp/50000"),
+    ];
+    assert!(roster.connected(peer, id(1), &first, Source::Bootstrap));
+    assert!(!roster.connected(peer, id(2), &second, Source::Inbound));
     (roster, peer)
 }
 
@@ -90,7 +94,12 @@ async fn a_peer_that_lets_a_frame_time_out_is_suspect_until_it_is_heard() {
         &|| roster.heard(&peer),
         &|| roster.measured(&peer, Duration::from_millis(3)),
         &|| {
-            roster.connected(peer, id(3), &dialled("/ip4/192.0.2.1/tcp/4001"));
+            roster.connected(
+                peer,
+                id(3),
+                &dialled("/ip4/192.0.2.1/tcp/4001"),
+                Source::Bootstrap,
+            );
         },
     ];
 

@@ -5,10 +5,11 @@ use std::io;
 use cache_core::{FrameKind, Inbound, Replier, TransportError};
 use futures::FutureExt;
 use libp2p::PeerId;
-use libp2p::request_response::{Event, InboundFailure, Message, OutboundFailure};
+use libp2p::request_response::{Event, InboundFailure, Message, OutboundFailure, ResponseChannel};
 use tokio::time::{Instant, timeout};
 
-use super::{Outbound, ReplyChannel, SwarmTask};
+use super::gossip::Judged;
+use super::{Outbound, SwarmTask};
 use crate::codec::{Frame, ProtocolError, Reply};
 use crate::config::Limits;
 use crate::identity::name;
@@ -16,7 +17,25 @@ use crate::rates::Kind;
 use crate::requests::Pending;
 use crate::shunned::Offence;
 
+/// What the layer above has made of a frame.
+pub(crate) enum Answered {
+    /// A request, or a broadcast that its sender awaits the acknowledgement of.
+    Frame(ReplyChannel, Reply),
+    /// A broadcast that was published.
+    Gossip(Judged),
+}
+
+/// The way back to a peer that awaits a reply.
+type ReplyChannel = ResponseChannel<Reply>;
+
 impl SwarmTask {
+    pub(super) fn on_answered(&mut self, answered: Answered) {
+        match answered {
+            Answered::Frame(channel, reply) => self.reply(channel, reply),
+            Answered::Gossip(judged) => self.judged(&judged),
+        }
+    }
+
     pub(super) fn send(&mut self, outbound: Outbound) {
         let Outbound {
             to,
@@ -105,6 +124,9 @@ impl SwarmTask {
             FrameKind::Request => Kind::Request,
             FrameKind::Broadcast => Kind::Broadcast,
         };
+        if kind == Kind::Request {
+            self.roster.used(&name(&from));
+        }
         if !self.rates.admits(&from, kind) {
             tracing::debug!(%from, ?kind, "sends more than a peer may, refused one more frame");
             self.reply(channel, Reply::Busy);
@@ -138,12 +160,12 @@ impl SwarmTask {
                 }
                 Ok(Err(_)) | Err(_) => Reply::Declined,
             };
-            (channel, reply)
+            Answered::Frame(channel, reply)
         };
         self.replies.push(reply.boxed());
     }
 
-    pub(super) fn reply(&mut self, channel: ReplyChannel, reply: Reply) {
+    fn reply(&mut self, channel: ReplyChannel, reply: Reply) {
         // A peer that has stopped waiting is told nothing.
         let _ = self
             .swarm

@@ -27,7 +27,7 @@ async fn a_broadcast_reaches_the_peer_and_is_confirmed() {
         delivery.unwrap(),
         Delivery {
             acked,
-            failed: Vec::new()
+            ..Delivery::default()
         }
     );
 }
@@ -93,6 +93,7 @@ async fn a_silent_peer_is_passed_over_until_it_is_heard_again() {
     let only_helpful = Delivery {
         acked: vec![helpful.local_peer()],
         failed: vec![silent.local_peer()],
+        ..Delivery::default()
     };
 
     let first = sender.broadcast(frame(1)).await.unwrap();
@@ -180,7 +181,7 @@ async fn a_host_that_leaves_vanishes_and_the_others_are_served_on() {
         delivery,
         Delivery {
             acked,
-            failed: Vec::new()
+            ..Delivery::default()
         }
     );
 }

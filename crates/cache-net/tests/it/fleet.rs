@@ -13,7 +13,7 @@ use cache_net::{Config, Membership, Multiaddr, P2p, Redial};
 use tokio::time::{sleep, timeout};
 
 /// Long enough for the slowest machine; a test that meets it has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) const SECRET: [u8; 32] = [1; 32];
 pub(crate) const OTHER_SECRET: [u8; 32] = [2; 32];

@@ -1,4 +1,8 @@
 //! Strangers and rogue members who try to wear a host down. Whatever they do, others are served.
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in test functions only"
+)]
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

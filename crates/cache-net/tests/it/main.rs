@@ -1,10 +1,14 @@
 //! Whole hosts on loopback sockets, through the public API.
 
 mod broadcast;
+mod dns;
 mod finding;
 mod fleet;
+mod gossip;
 mod hostile;
 mod log;
+mod mesh;
+mod names;
 mod request;
 mod rogue;
 mod rotation;

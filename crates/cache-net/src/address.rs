@@ -1,0 +1,53 @@
+//! What an address says, and how it is dialled.
+
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::{Multiaddr, PeerId};
+
+/// The peer that the address names with `/p2p/…` at its end.
+pub(crate) fn named(address: &Multiaddr) -> Option<PeerId> {
+    match address.iter().last() {
+        Some(Protocol::P2p(peer)) => Some(peer),
+        _ => None,
+    }
+}
+
+/// Whether the address leads through a relay.
+pub(crate) fn is_relayed(address: &Multiaddr) -> bool {
+    address.iter().any(|part| part == Protocol::P2pCircuit)
+}
+
+/// Whether a peer that says that it is here can be dialled by us: over TCP, and not at an address
+/// that stands for all or none.
+pub(crate) fn is_dialable(address: &Multiaddr) -> bool {
+    let mut parts = address.iter();
+    let host = match parts.next() {
+        Some(Protocol::Ip4(ip)) => !ip.is_unspecified(),
+        Some(Protocol::Ip6(ip)) => !ip.is_unspecified(),
+        Some(Protocol::Dns(_) | Protocol::Dns4(_) | Protocol::Dns6(_)) => true,
+        _ => false,
+    };
+    host && matches!(parts.next(), Some(Protocol::Tcp(port)) if port != 0)
+}
+
+/// A dial of a peer at any of these addresses, unless there is a connection to it or another dial.
+pub(crate) fn dial_peer(peer: PeerId, addresses: Vec<Multiaddr>) -> DialOpts {
+    // Dialling from the listening port, as libp2p would, makes two peers that dial each other at
+    // once meet half way: TCP's simultaneous open, with two diallers and nobody who listens.
+    DialOpts::peer_id(peer)
+        .condition(PeerCondition::DisconnectedAndNotDialing)
+        .addresses(addresses)
+        .allocate_new_port()
+        .build()
+}
+
+/// A dial of whoever is at this address.
+pub(crate) fn dial_address(address: Multiaddr) -> DialOpts {
+    match named(&address) {
+        Some(peer) => dial_peer(peer, vec![address]),
+        None => DialOpts::unknown_peer_id()
+            .address(address)
+            .allocate_new_port()
+            .build(),
+    }
+}

@@ -1,0 +1,57 @@
+//! What is believed of what others say about us.
+
+use super::*;
+
+fn address(text: &str) -> Multiaddr {
+    text.parse().unwrap()
+}
+
+#[test]
+fn what_one_says_is_not_believed_and_what_two_say_is_once() {
+    let mut observed = Observed::default();
+    observed.candidate(address("/ip4/203.0.113.1/tcp/4001"));
+
+    observed.by(PeerId::random(), &address("/ip4/203.0.113.1/tcp/50000"));
+    assert_eq!(observed.agreed(&[]), []);
+
+    observed.by(PeerId::random(), &address("/ip4/203.0.113.1/tcp/60000"));
+    assert_eq!(observed.agreed(&[]), [address("/ip4/203.0.113.1/tcp/4001")]);
+    assert_eq!(observed.agreed(&[]), []);
+}
+
+#[test]
+fn one_that_says_it_twice_is_one() {
+    let mut observed = Observed::default();
+    observed.candidate(address("/ip4/203.0.113.1/tcp/4001"));
+    let peer = PeerId::random();
+
+    observed.by(peer, &address("/ip4/203.0.113.1/tcp/50000"));
+    observed.by(peer, &address("/ip4/203.0.113.1/tcp/50001"));
+
+    assert_eq!(observed.agreed(&[]), []);
+}
+
+#[test]
+fn what_those_said_who_are_gone_does_not_count() {
+    let mut observed = Observed::default();
+    observed.candidate(address("/ip4/203.0.113.1/tcp/4001"));
+    let gone = PeerId::random();
+
+    observed.by(gone, &address("/ip4/203.0.113.1/tcp/50000"));
+    observed.lost(&gone);
+    observed.by(PeerId::random(), &address("/ip4/203.0.113.1/tcp/50000"));
+
+    assert_eq!(observed.agreed(&[]), []);
+}
+
+#[test]
+fn what_we_listen_on_is_nothing_new() {
+    let mut observed = Observed::default();
+    let ours = address("/ip4/192.0.2.1/tcp/4001");
+    observed.candidate(ours.clone());
+    for _ in 0..QUORUM {
+        observed.by(PeerId::random(), &address("/ip4/192.0.2.1/tcp/50000"));
+    }
+
+    assert_eq!(observed.agreed(&[ours]), []);
+}

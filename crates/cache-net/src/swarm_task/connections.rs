@@ -1,0 +1,223 @@
+//! Connections that come and go, and the addresses that we listen on.
+
+use std::time::Duration;
+
+use libp2p::core::ConnectedPoint;
+use libp2p::swarm::dial_opts::DialOpts;
+use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
+use libp2p::{PeerId, ping};
+use tokio::time::Instant;
+
+use super::SwarmTask;
+use crate::behaviour::BehaviourEvent;
+use crate::gossip::is_in_mesh;
+use crate::identity::name;
+use crate::redial::Need;
+use crate::roster::direction;
+use crate::source::Source;
+use crate::trouble::{Trouble, is_failed_handshake};
+
+/// How long a connection is left alone before it can be found superfluous: long enough to hear of
+/// others by it, and for both sides of a double connection to have seen both.
+const SETTLED: Duration = Duration::from_secs(1);
+
+impl SwarmTask {
+    pub(super) fn dial(&mut self, dial: DialOpts) {
+        let connection = dial.connection_id();
+        if let Err(error) = self.swarm.dial(dial) {
+            self.on_failed_dial(connection, &error);
+        }
+    }
+
+    pub(super) fn on_connection(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::ConnectionEstablished {
+                peer_id,
+                connection_id,
+                endpoint,
+                ..
+            } => self.on_connected(peer_id, connection_id, &endpoint),
+            SwarmEvent::ConnectionClosed {
+                peer_id,
+                connection_id,
+                cause,
+                ..
+            } => {
+                tracing::debug!(peer = %peer_id, ?cause, "a connection is closed");
+                self.on_disconnected(peer_id, connection_id);
+            }
+            SwarmEvent::OutgoingConnectionError {
+                connection_id,
+                error,
+                ..
+            } => {
+                self.on_failed_dial(connection_id, &error);
+            }
+            SwarmEvent::IncomingConnectionError {
+                send_back_addr,
+                error,
+                ..
+            } => {
+                tracing::debug!(from = %send_back_addr, %error, "incoming connection failed");
+                if is_failed_handshake(&error) {
+                    self.strangers.refused(&send_back_addr);
+                }
+            }
+            event => self.on_listener(event),
+        }
+    }
+
+    fn on_listener(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::NewListenAddr {
+                listener_id,
+                address,
+            } => {
+                tracing::info!("listening for peers on {address}");
+                self.listening
+                    .send_modify(|all| all.push((listener_id, address)));
+            }
+            SwarmEvent::ExpiredListenAddr {
+                listener_id,
+                address,
+            } => {
+                tracing::info!("no longer listening for peers on {address}");
+                let expired = (listener_id, address);
+                self.listening
+                    .send_modify(|all| all.retain(|one| *one != expired));
+            }
+            SwarmEvent::ListenerClosed {
+                listener_id,
+                reason,
+                ..
+            } => {
+                if let Err(error) = reason {
+                    tracing::error!("a listener has failed, no peer can come in by it: {error}");
+                }
+                self.listening
+                    .send_modify(|all| all.retain(|(id, _)| *id != listener_id));
+            }
+            SwarmEvent::ListenerError { error, .. } => {
+                tracing::debug!(%error, "a connection could not be accepted");
+            }
+            _ => {}
+        }
+    }
+
+    fn on_failed_dial(&mut self, connection: ConnectionId, error: &DialError) {
+        let now = Instant::now();
+        let trouble = Trouble::of(error);
+        if !self.bootstrap.failed(connection, &trouble, now) {
+            tracing::debug!(%trouble, "a peer that others know was not reached");
+            let alone = self.roster.len() == 0;
+            self.acquaintances.failed(connection, alone, now);
+        }
+    }
+
+    fn on_connected(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
+        let now = Instant::now();
+        let dialled = self.bootstrap.connected(id, peer, now);
+        let source = match dialled {
+            true => Source::Bootstrap,
+            false => Source::Inbound,
+        };
+        let known_from = self.acquaintances.connected(peer, source, now);
+        let source = match endpoint {
+            ConnectedPoint::Dialer { .. } if !dialled => known_from,
+            _ => source,
+        };
+        if self.roster.connected(peer, id, endpoint, source) {
+            let address = endpoint.get_remote_address();
+            tracing::info!(
+                %source,
+                "connected to peer {peer} at {address} ({})",
+                direction(endpoint)
+            );
+        }
+    }
+
+    fn on_disconnected(&mut self, peer: PeerId, id: ConnectionId) {
+        if !self.roster.disconnected(&peer, id) {
+            return;
+        }
+        tracing::info!("peer {peer} is gone");
+        let (need, now) = (self.need(), Instant::now());
+        self.bootstrap.lost(peer, need, now);
+        self.acquaintances.lost(peer, need, now);
+        self.swarm.behaviour_mut().walk.lost(&peer);
+        if let Some(observed) = &mut self.observed {
+            observed.lost(&peer);
+        }
+        self.requests.lost(peer);
+    }
+
+    /// Closes connections that nobody needs.
+    pub(super) fn trim(&mut self) {
+        let local = name(self.swarm.local_peer_id());
+        for connection in self.roster.duplicates(&local, SETTLED) {
+            tracing::debug!(%connection, "another connection to the same peer is enough");
+            self.swarm.close_connection(connection);
+        }
+
+        let (bootstrap, gossip) = (&self.bootstrap, &self.swarm.behaviour().gossip);
+        let most = self.limits.most_peers();
+        let needed = |peer: &PeerId| bootstrap.is_of(*peer) || is_in_mesh(gossip, peer);
+        let mut parted = self.roster.least_useful(most, SETTLED, needed);
+        if parted.is_empty() {
+            // Gossip finds others; bootstrap peers would be dialled again.
+            let needed = |peer: &PeerId| bootstrap.is_of(*peer);
+            parted = self.roster.least_useful(most, SETTLED, needed);
+        }
+        for peer in parted {
+            tracing::debug!(%peer, "parted, to make room for others");
+            // It can only have gone by itself.
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+    }
+
+    pub(super) fn on_ping(&mut self, event: ping::Event) {
+        match event.result {
+            Ok(latency) => self.roster.measured(&event.peer, latency),
+            Err(ping::Failure::Unsupported) => {}
+            Err(error) => {
+                tracing::info!("peer {} is silent ({error}), hanging up", event.peer);
+                self.swarm.close_connection(event.connection);
+            }
+        }
+    }
+
+    /// When the next dial or resolution is due.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let acquaintances = match self.room() {
+            0 => None,
+            _ => self.acquaintances.next_due(self.need()),
+        };
+        [self.bootstrap.next_due(), acquaintances]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Dials and resolves what is due.
+    pub(super) fn seek(&mut self, now: Instant) {
+        let need = self.need();
+        for dial in self.bootstrap.due(need, now) {
+            self.dial(dial);
+        }
+        for (number, address) in self.bootstrap.unresolved(now) {
+            self.resolve(number, address);
+        }
+        if need != Need::Little {
+            for dial in self.acquaintances.due(self.room(), now) {
+                self.dial(dial);
+            }
+        }
+    }
+
+    /// How many more peers are wanted.
+    fn room(&self) -> usize {
+        let wanted = self.limits.wanted_peers;
+        let pending = self.acquaintances.dials();
+        wanted.saturating_sub(self.roster.len() + pending)
+    }
+}

@@ -1,0 +1,117 @@
+//! What is heard of other members, and of where we are seen.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, identify, mdns};
+use tokio::time::{Instant, timeout};
+
+use super::SwarmTask;
+use crate::address::is_dialable;
+use crate::names::NameError;
+use crate::source::{Discovery, Source};
+use crate::walk;
+
+/// How long the name servers may take to answer.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// So many addresses of a peer are passed on to others.
+const MOST_ADDRESSES: usize = 8;
+
+impl SwarmTask {
+    pub(super) fn on_identify(&mut self, event: identify::Event) {
+        let identify::Event::Received { peer_id, info, .. } = event else {
+            return;
+        };
+        self.strangers.identified(peer_id, &info.protocol_version);
+        let mut addresses = info.listen_addrs;
+        addresses.retain(is_dialable);
+        addresses.truncate(MOST_ADDRESSES);
+        self.acquaintances
+            .identified(peer_id, &addresses, Instant::now());
+        if addresses.is_empty() {
+            // It can only dial. By us it can be reached, with a relay; without one, others are to
+            // know at least that it is there.
+            let through_us = Multiaddr::empty()
+                .with(Protocol::P2p(*self.swarm.local_peer_id()))
+                .with(Protocol::P2pCircuit);
+            addresses.push(through_us);
+        }
+        if self.swarm.is_connected(&peer_id) {
+            self.swarm
+                .behaviour_mut()
+                .walk
+                .connected(&peer_id, addresses);
+        }
+        if let Some(observed) = &mut self.observed {
+            observed.by(peer_id, &info.observed_addr);
+        }
+        self.confirm_addresses();
+    }
+
+    pub(super) fn on_candidate(&mut self, address: Multiaddr) {
+        if let Some(observed) = &mut self.observed {
+            observed.candidate(address);
+        }
+        self.confirm_addresses();
+    }
+
+    /// Tells the others of addresses of ours that several peers agree upon.
+    fn confirm_addresses(&mut self) {
+        let Some(observed) = &mut self.observed else {
+            return;
+        };
+        let listening: Vec<_> = self
+            .listening
+            .borrow()
+            .iter()
+            .map(|(_, a)| a.clone())
+            .collect();
+        for address in observed.agreed(&listening) {
+            tracing::info!("peers see us at {address}; others are told");
+            self.swarm.add_external_address(address);
+        }
+    }
+
+    pub(super) fn on_walk(&mut self, event: walk::Event) {
+        match event {
+            walk::Event::Mentioned { peer, addresses } => {
+                let now = Instant::now();
+                self.acquaintances
+                    .mention(peer, addresses, Source::Kademlia, now);
+                self.roster.set_apart(self.acquaintances.apart(now));
+            }
+            walk::Event::Queried => {}
+        }
+    }
+
+    pub(super) fn on_mdns(&mut self, event: mdns::Event) {
+        if let mdns::Event::Discovered(found) = event {
+            for (peer, address) in found {
+                // Others on this network may hold another secret. They count as members when they
+                // are connected, or when a member tells of them.
+                self.acquaintances
+                    .hear_of(peer, address, Source::Mdns, Instant::now());
+            }
+        }
+    }
+
+    pub(super) fn resolve(&mut self, number: usize, address: Multiaddr) {
+        let names = self.names.clone();
+        let resolution = async move {
+            let outcome = timeout(RESOLVE_TIMEOUT, names.resolve(&address)).await;
+            (number, outcome.unwrap_or(Err(NameError::Timeout)))
+        };
+        self.resolving.push(resolution.boxed());
+    }
+
+    pub(super) fn report(&self) -> Discovery {
+        Discovery {
+            bootstrap: self.bootstrap.report(),
+            mdns: self.mdns.clone(),
+            found: self.acquaintances.report(),
+            external: self.swarm.external_addresses().cloned().collect(),
+        }
+    }
+}
