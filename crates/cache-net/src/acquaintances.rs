@@ -12,7 +12,7 @@ use libp2p::{Multiaddr, PeerId};
 use rand::seq::IteratorRandom;
 use tokio::time::Instant;
 
-use crate::address::{dial_peer, is_dialable, is_relayed};
+use crate::address::{Port, dial_peer, is_dialable, is_relayed};
 use crate::config::Redial;
 use crate::redial::{Need, Pauses};
 use crate::source::{Found, Source};
@@ -42,6 +42,7 @@ const PATIENCE: u32 = 8;
 /// Everybody that we have heard of.
 pub(crate) struct Acquaintances {
     local: PeerId,
+    port: Port,
     peers: HashMap<PeerId, Acquaintance>,
     pauses: Pauses,
 }
@@ -64,9 +65,10 @@ enum State {
 }
 
 impl Acquaintances {
-    pub(crate) fn new(local: PeerId, redial: Redial, seed: u64) -> Self {
+    pub(crate) fn new(local: PeerId, redial: Redial, seed: u64, port: Port) -> Self {
         Self {
             local,
+            port,
             peers: HashMap::new(),
             pauses: Pauses::new(redial, seed),
         }
@@ -136,26 +138,34 @@ impl Acquaintances {
         if need == Need::Little || self.dials() >= MOST_DIALS {
             return None;
         }
-        let waiting = self.peers.values().filter_map(Acquaintance::waits_until);
+        let waiting = self.peers.values();
+        let waiting = waiting.filter_map(|one| one.waits_until(self.port));
         waiting.min()
     }
 
     /// Whom to dial now, at random of those that are due, so that a fleet becomes a mesh and not a
     /// star: at most `room`.
     pub(crate) fn due(&mut self, room: usize, now: Instant) -> Vec<DialOpts> {
+        let port = self.port;
         let room = room.min(MOST_DIALS).saturating_sub(self.dials());
         let due = self
             .peers
             .iter_mut()
-            .filter(|(_, one)| one.waits_until().is_some_and(|until| until <= now));
+            .filter(|(_, one)| one.waits_until(port).is_some_and(|until| until <= now));
         let chosen = due.sample(self.pauses.rng(), room);
-        let dials = chosen.into_iter().map(|(peer, one)| {
-            let addresses = one.addresses.iter().filter(|one| is_dialable(one));
-            let dial = dial_peer(*peer, addresses.cloned().collect());
-            one.state = State::Dialling(dial.connection_id());
-            dial
-        });
+        let dials = chosen.into_iter().map(|(peer, one)| one.dial(*peer, port));
         dials.collect()
+    }
+
+    /// Dials one peer that is wanted, if it was not dialled in vain the last time.
+    pub(crate) fn wanted(&mut self, peer: PeerId, now: Instant) -> Option<DialOpts> {
+        if self.dials() >= MOST_DIALS {
+            return None;
+        }
+        let port = self.port;
+        let one = self.peers.get_mut(&peer)?;
+        let until = one.waits_until(port)?;
+        (one.failures == 0 || until <= now).then(|| one.dial(peer, port))
     }
 
     /// A connection to this peer stands. Tells how we came by it.
@@ -273,6 +283,12 @@ impl Acquaintance {
         }
     }
 
+    fn dial(&mut self, peer: PeerId, port: Port) -> DialOpts {
+        let dial = dial_peer(peer, self.ways(port).cloned().collect(), port);
+        self.state = State::Dialling(dial.connection_id());
+        dial
+    }
+
     fn is_apart(&self) -> bool {
         !matches!(self.state, State::Connected { .. })
     }
@@ -281,9 +297,16 @@ impl Acquaintance {
         self.mentioned.is_some_and(|then| now - then < FORGOTTEN)
     }
 
-    fn waits_until(&self) -> Option<Instant> {
+    /// Where it can be dialled. Through a relay, that is, by who has the relay on.
+    fn ways(&self, port: Port) -> impl Iterator<Item = &Multiaddr> {
+        let relayed = port == Port::Listening;
+        let addresses = self.addresses.iter();
+        addresses.filter(move |one| is_dialable(one) && (relayed || !is_relayed(one)))
+    }
+
+    fn waits_until(&self, port: Port) -> Option<Instant> {
         match self.state {
-            State::Waiting(until) if self.addresses.iter().any(is_dialable) => Some(until),
+            State::Waiting(until) => self.ways(port).next().map(|_| until),
             _ => None,
         }
     }

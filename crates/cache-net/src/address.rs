@@ -12,9 +12,10 @@ pub(crate) fn named(address: &Multiaddr) -> Option<PeerId> {
     }
 }
 
-/// Whether the address leads through a relay.
+/// Whether the address leads through a relay. Of who comes through one libp2p shows the name alone.
 pub(crate) fn is_relayed(address: &Multiaddr) -> bool {
-    address.iter().any(|part| part == Protocol::P2pCircuit)
+    matches!(address.iter().next(), Some(Protocol::P2p(_)))
+        || address.iter().any(|part| part == Protocol::P2pCircuit)
 }
 
 /// Whether a peer that says that it is here can be dialled by us: over TCP, and not at an address
@@ -31,23 +32,40 @@ pub(crate) fn is_dialable(address: &Multiaddr) -> bool {
 }
 
 /// A dial of a peer at any of these addresses, unless there is a connection to it or another dial.
-pub(crate) fn dial_peer(peer: PeerId, addresses: Vec<Multiaddr>) -> DialOpts {
-    // Dialling from the listening port, as libp2p would, makes two peers that dial each other at
-    // once meet half way: TCP's simultaneous open, with two diallers and nobody who listens.
-    DialOpts::peer_id(peer)
+pub(crate) fn dial_peer(peer: PeerId, addresses: Vec<Multiaddr>, port: Port) -> DialOpts {
+    let dial = DialOpts::peer_id(peer)
         .condition(PeerCondition::DisconnectedAndNotDialing)
-        .addresses(addresses)
-        .allocate_new_port()
-        .build()
+        .addresses(addresses);
+    match port {
+        Port::New => dial.allocate_new_port().build(),
+        Port::Listening => dial.build(),
+    }
+}
+/// A dial of whoever is at this address.
+pub(crate) fn dial_address(address: Multiaddr, port: Port) -> DialOpts {
+    if let Some(peer) = named(&address) {
+        return dial_peer(peer, vec![address], port);
+    }
+    let dial = DialOpts::unknown_peer_id().address(address);
+    match port {
+        Port::New => dial.allocate_new_port().build(),
+        Port::Listening => dial.build(),
+    }
 }
 
-/// A dial of whoever is at this address.
-pub(crate) fn dial_address(address: Multiaddr) -> DialOpts {
-    match named(&address) {
-        Some(peer) => dial_peer(peer, vec![address]),
-        None => DialOpts::unknown_peer_id()
-            .address(address)
-            .allocate_new_port()
-            .build(),
+/// The port that a connection is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Port {
+    /// Any free one. With the port that we listen on, two peers that dial each other at once would
+    /// meet half way: TCP's simultaneous open, with two diallers and nobody who listens.
+    New,
+    /// The one that we listen on, so that a router opens it for others, to whom a relay will
+    /// introduce us.
+    Listening,
+}
+
+impl Port {
+    pub(crate) fn of(relay: bool) -> Self {
+        if relay { Self::Listening } else { Self::New }
     }
 }

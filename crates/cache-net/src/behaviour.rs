@@ -23,6 +23,7 @@ use crate::gossip;
 use crate::half_open;
 use crate::handshake::Handshake;
 use crate::membership::Membership;
+use crate::relay;
 use crate::source::MdnsState;
 use crate::walk;
 
@@ -58,6 +59,7 @@ pub(crate) struct Behaviour {
     pub(crate) gossip: gossipsub::Behaviour,
     pub(crate) walk: walk::Behaviour,
     pub(crate) mdns: Toggle<mdns::tokio::Behaviour>,
+    relay: relay::Behaviour,
 }
 
 /// A swarm that speaks it, over TCP with Noise and yamux, to members only.
@@ -66,6 +68,7 @@ pub(crate) fn swarm(
     memberships: impl IntoIterator<Item = Membership>,
     limits: &Limits,
     mdns: bool,
+    relay: bool,
 ) -> Result<(Swarm<Behaviour>, MdnsState), StartError> {
     let handshake = Handshake::new(noise::Config::new(keypair)?, memberships);
     let in_flight = limits.in_flight();
@@ -80,8 +83,10 @@ pub(crate) fn swarm(
         .with_substream_upgrade_protocol_override(Version::V1Lazy);
     let local = keypair.public().to_peer_id();
     let (mdns, mdns_state) = local_network(mdns, local);
-    let behaviour = behaviour(keypair, limits, mdns)?;
-    let swarm = Swarm::new(transport(&handshake), behaviour, local, config);
+    let direct = transport(&handshake);
+    let (transport, relay) = relay::over(direct, &handshake, local, relay, CONNECT_TIMEOUT);
+    let behaviour = behaviour(keypair, limits, mdns, relay)?;
+    let swarm = Swarm::new(transport, behaviour, local, config);
     Ok((swarm, mdns_state))
 }
 
@@ -129,6 +134,7 @@ fn behaviour(
     keypair: &Keypair,
     limits: &Limits,
     mdns: Toggle<mdns::tokio::Behaviour>,
+    relay: relay::Behaviour,
 ) -> Result<Behaviour, StartError> {
     let pending = Some(limits.pending_connections);
     let connections = connection_limits::ConnectionLimits::default()
@@ -167,5 +173,6 @@ fn behaviour(
         gossip: gossip::behaviour(limits.frame)?,
         walk: walk::Behaviour::new(keypair.public().to_peer_id()),
         mdns,
+        relay,
     })
 }

@@ -12,7 +12,7 @@ use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::{Multiaddr, PeerId};
 use tokio::time::Instant;
 
-use crate::address::{dial_address, named};
+use crate::address::{Port, dial_address, named};
 use crate::config::Redial;
 use crate::error::StartError;
 use crate::identity::name;
@@ -32,6 +32,7 @@ pub(crate) struct Bootstrap {
     configured: Vec<Configured>,
     targets: Vec<Target>,
     pauses: Pauses,
+    port: Port,
 }
 
 /// One configured address.
@@ -80,6 +81,7 @@ impl Bootstrap {
         addresses: Vec<Multiaddr>,
         redial: Redial,
         seed: u64,
+        port: Port,
         now: Instant,
     ) -> Result<Self, StartError> {
         if let Some(bad) = addresses.iter().find(|address| !can_be_dialled(address)) {
@@ -90,6 +92,7 @@ impl Bootstrap {
             configured: Vec::new(),
             targets: Vec::new(),
             pauses: Pauses::new(redial, seed),
+            port,
         };
         for (of, address) in distinct.into_iter().enumerate() {
             let resolution = is_name(&address).then_some(Resolution {
@@ -126,7 +129,10 @@ impl Bootstrap {
     /// What is to be dialled now.
     pub(crate) fn due(&mut self, need: Need, now: Instant) -> Vec<DialOpts> {
         let Self {
-            targets, pauses, ..
+            targets,
+            pauses,
+            port,
+            ..
         } = self;
         let due = targets
             .iter_mut()
@@ -138,7 +144,7 @@ impl Bootstrap {
                 return None;
             }
             target.put_off = false;
-            let dial = dial_address(target.address.clone());
+            let dial = dial_address(target.address.clone(), *port);
             target.state = State::Dialling(dial.connection_id());
             Some(dial)
         })

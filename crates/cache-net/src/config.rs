@@ -36,6 +36,11 @@ pub struct Config {
     /// Whether to look for peers on the local network, by multicast DNS. Where that is not possible
     /// a warning is all that comes of it.
     pub mdns: bool,
+    /// Whether to be reached through another member where we cannot be dialled, and to let others
+    /// be reached through us. Needs the feature `relay`. A member that others are to be reached
+    /// through needs an address that they can dial ([`Config::external`]), and enough
+    /// [`Limits::connections`].
+    pub relay: bool,
     /// The name servers to ask; empty means those that the system is configured with.
     pub name_servers: Vec<SocketAddr>,
     /// How fast a lost peer is dialled again.
@@ -56,6 +61,7 @@ impl Config {
             known: Vec::new(),
             external: Vec::new(),
             mdns: false,
+            relay: false,
             name_servers: Vec::new(),
             redial: Redial::default(),
             limits: Limits::default(),

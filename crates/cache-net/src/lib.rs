@@ -1,8 +1,8 @@
 //! A [`Transport`](cache_core::Transport) over libp2p: it finds the peers of a fleet and moves
 //! opaque frames between them.
 //!
-//! [`P2p`] keeps connections to the peers that it was told of and to those that come to it, asks
-//! and answers them, and knows nothing of what is in a frame. Whoever does not hold the fleet's
+//! [`P2p`] finds the members of a fleet by the few that it was told of, keeps connections to some or
+//! all of them, asks and answers them, and knows nothing of what is in a frame. Whoever does not hold the fleet's
 //! [`Membership`] fails Noise's handshake, before any code of ours runs.
 //!
 //! ```no_run
@@ -27,6 +27,9 @@
 //! a bounded channel, and reads who is connected from a table. A peer that is slow or silent costs
 //! those who wait for it their deadline, and nobody else anything. Broadcasts wait for it only
 //! once: until it is heard again they pass it over.
+//!
+//! Which ways there are to find peers, how frames travel in small and large fleets, and who can do
+//! what harm: the [README](https://github.com/ghmesh/ghmesh/blob/main/crates/cache-net/README.md).
 
 mod acquaintances;
 mod address;
@@ -42,11 +45,17 @@ mod identity;
 mod inbound;
 mod listen;
 mod membership;
+mod metrics;
 mod names;
 mod observed;
 mod p2p;
 mod rates;
 mod redial;
+#[cfg(feature = "relay")]
+mod relay;
+#[cfg(not(feature = "relay"))]
+#[path = "no_relay.rs"]
+mod relay;
 mod requests;
 mod roster;
 mod shunned;
@@ -63,5 +72,10 @@ pub use identity::{Identity, IdentityError};
 pub use libp2p::Multiaddr;
 pub use libp2p::multiaddr::Protocol;
 pub use membership::Membership;
+pub use metrics::{Bytes, Dials, GossipCounts, Latency, Metrics, Refusals, RequestOutcomes};
 pub use p2p::P2p;
 pub use source::{BootstrapReport, Discovery, Found, MdnsState, Source, TargetReport, TargetState};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -1,5 +1,6 @@
 //! The transport as the cache above sees it.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, TryAcquireError, mpsc, oneshot, w
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::acquaintances::Acquaintances;
-use crate::address::named;
+use crate::address::{Port, named};
 use crate::behaviour;
 use crate::bootstrap::Bootstrap;
 use crate::codec::Frame;
@@ -26,6 +27,7 @@ use crate::config::{Config, Limits};
 use crate::error::StartError;
 use crate::inbound;
 use crate::listen;
+use crate::metrics::{Counters, Metrics};
 use crate::names::Names;
 use crate::observed::Observed;
 use crate::rates::Rates;
@@ -55,6 +57,7 @@ pub struct P2p {
     local_peer: PeerId,
     roster: Arc<Roster>,
     shunned: Arc<Shunned>,
+    counters: Arc<Counters>,
     limits: Limits,
     listening: watch::Receiver<Listening>,
     commands: mpsc::Sender<Command>,
@@ -72,12 +75,14 @@ impl P2p {
         let limits = config.limits;
         let local_peer = config.identity.peer_id();
         let now = Instant::now();
-        let bootstrap = Bootstrap::new(config.bootstrap, config.redial, rand::random(), now)?;
+        let port = Port::of(config.relay);
+        let bootstrap = Bootstrap::new(config.bootstrap, config.redial, rand::random(), port, now)?;
         let keypair = config.identity.into_keypair();
         let memberships = iter::once(config.membership).chain(config.previous_membership);
-        let (mut swarm, mdns) = behaviour::swarm(&keypair, memberships, &limits, config.mdns)?;
+        let (mut swarm, mdns) =
+            behaviour::swarm(&keypair, memberships, &limits, config.mdns, config.relay)?;
         let mut acquaintances =
-            Acquaintances::new(*swarm.local_peer_id(), config.redial, rand::random());
+            Acquaintances::new(*swarm.local_peer_id(), config.redial, rand::random(), port);
         for address in config.known {
             if let Some(peer) = named(&address) {
                 acquaintances.hear_of(peer, address, Source::Known, now);
@@ -96,6 +101,7 @@ impl P2p {
 
         let roster = Arc::new(Roster::new(limits.in_flight()));
         let shunned = Arc::new(Shunned::new(limits.shunned_for));
+        let counters = Arc::new(Counters::default());
         let (commands, commanded) = mpsc::channel(COMMAND_QUEUE);
         let (inbound, accepted) = inbound::queue(&limits);
         let (listening, listening_now) = watch::channel(Listening::new());
@@ -106,6 +112,7 @@ impl P2p {
             names: Names::new(&config.name_servers),
             resolving: FuturesUnordered::new(),
             observed,
+            reservations: config.relay.then(HashMap::new),
             mdns,
             roster: Arc::clone(&roster),
             listening,
@@ -116,6 +123,7 @@ impl P2p {
             strangers: Strangers::default(),
             shunned: Arc::clone(&shunned),
             rates: Rates::new(&limits),
+            counters: Arc::clone(&counters),
             commands: commanded,
         };
         timeout(LISTEN_TIMEOUT, task.listen(&listeners))
@@ -127,6 +135,7 @@ impl P2p {
             local_peer,
             roster,
             shunned,
+            counters,
             limits,
             listening: listening_now,
             commands,
@@ -147,6 +156,15 @@ impl P2p {
     /// How we came by each of the peers that are connected.
     pub fn sources(&self) -> Vec<(PeerId, Source)> {
         self.roster.sources()
+    }
+
+    /// What was counted since the start.
+    pub fn metrics(&self) -> Metrics {
+        let mut metrics = self.counters.snapshot();
+        metrics.peers = self.roster.len() as u64;
+        metrics.apart = self.roster.apart() as u64;
+        metrics.refused.shunned = self.shunned.count();
+        metrics
     }
 
     /// What came of each way in which peers are found. Empty once the transport is closed.
@@ -174,6 +192,29 @@ impl P2p {
             size if size > limit => Err(TransportError::TooLarge { size, limit }),
             _ => Ok(()),
         }
+    }
+
+    /// Asks one peer, if it is connected.
+    async fn ask_peer(&self, to: PeerId, frame: Bytes) -> Result<Bytes, TransportError> {
+        self.check_size(&frame)?;
+        if self.commands.is_closed() {
+            return Err(TransportError::Closed);
+        }
+        let Some(route) = self.roster.route(&to) else {
+            // A dial never delays a request: the next one may find a connection.
+            if let Ok(peer) = libp2p::PeerId::from_bytes(to.as_bytes()) {
+                let _ = self.commands.try_send(Command::Wanted(peer));
+            }
+            return Err(TransportError::Unreachable(to));
+        };
+        let slot = Arc::clone(&route.slots).try_acquire_owned();
+        let slot = slot.map_err(|error| match error {
+            TryAcquireError::NoPermits => TransportError::Busy,
+            TryAcquireError::Closed => TransportError::Unreachable(to),
+        })?;
+        self.roster.used(&to);
+        let answered = self.send(route.peer, FrameKind::Request, frame, slot);
+        self.end_by(self.deadline(), to, answered).await
     }
 
     /// Sends a frame whose slot is taken, and waits for the answer.
@@ -291,20 +332,10 @@ impl Transport for P2p {
     }
 
     async fn request(&self, to: PeerId, frame: Bytes) -> Result<Bytes, TransportError> {
-        self.check_size(&frame)?;
-        if self.commands.is_closed() {
-            return Err(TransportError::Closed);
-        }
-        let route = self.roster.route(&to);
-        let route = route.ok_or(TransportError::Unreachable(to))?;
-        let slot = Arc::clone(&route.slots).try_acquire_owned();
-        let slot = slot.map_err(|error| match error {
-            TryAcquireError::NoPermits => TransportError::Busy,
-            TryAcquireError::Closed => TransportError::Unreachable(to),
-        })?;
-        self.roster.used(&to);
-        let answered = self.send(route.peer, FrameKind::Request, frame, slot);
-        self.end_by(self.deadline(), to, answered).await
+        let asked = Instant::now();
+        let outcome = self.ask_peer(to, frame).await;
+        self.counters.requested(&outcome, asked.elapsed());
+        outcome
     }
 
     async fn broadcast(&self, frame: Bytes) -> Result<Delivery, TransportError> {

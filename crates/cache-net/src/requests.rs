@@ -9,6 +9,7 @@ use libp2p::request_response::OutboundRequestId;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 
+use crate::codec::Frame;
 use crate::identity::name;
 
 /// What became of a frame.
@@ -23,6 +24,8 @@ pub(crate) struct Requests {
 /// Who waits for a frame.
 pub(crate) struct Pending {
     pub(crate) to: PeerId,
+    /// The frame, until it has been sent a second time.
+    pub(crate) again: Option<Frame>,
     pub(crate) answer: oneshot::Sender<Outcome>,
     /// When libp2p must have told what became of the frame.
     pub(crate) overdue: Instant,
@@ -40,6 +43,12 @@ impl Requests {
         if let Some(pending) = self.pending.remove(&id) {
             pending.end(outcome);
         }
+    }
+
+    /// Takes out a frame that may be sent once more.
+    pub(crate) fn again(&mut self, id: OutboundRequestId) -> Option<(Pending, Frame)> {
+        let frame = self.pending.get_mut(&id)?.again.take()?;
+        Some((self.pending.remove(&id)?, frame))
     }
 
     /// Ends all that went to a peer that is gone.

@@ -144,6 +144,25 @@ impl Roster {
         self.apart.store(apart, Ordering::Relaxed);
     }
 
+    /// Whether somebody has come to us by himself.
+    pub(crate) fn is_reached(&self) -> bool {
+        let came =
+            |one: &Connection| one.direction == Direction::Inbound && !is_relayed(&one.address);
+        self.peers
+            .iter()
+            .any(|peer| peer.connections.iter().any(came))
+    }
+
+    /// Where we have dialled a peer that is connected, not through a relay.
+    pub(crate) fn dialled_at(&self, peer: &PeerId) -> Option<Multiaddr> {
+        let peer = self.peers.get(peer)?;
+        let dialled = peer
+            .connections
+            .iter()
+            .find(|one| one.direction == Direction::Outbound && !is_relayed(&one.address));
+        dialled.map(|one| one.address.clone())
+    }
+
     /// How we came by each peer.
     pub(crate) fn sources(&self) -> Vec<(PeerId, Source)> {
         let peers = self.peers.iter();

@@ -1,6 +1,7 @@
 //! Peers that we have parted with for a while, because of what they sent.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ pub(crate) struct Shunned {
     period: Duration,
     until: Mutex<HashMap<PeerId, Instant>>,
     changed: Notify,
+    count: AtomicU64,
 }
 
 /// What a peer is shunned for.
@@ -56,6 +58,7 @@ impl Shunned {
             period,
             until: Mutex::default(),
             changed: Notify::new(),
+            count: AtomicU64::new(0),
         }
     }
 
@@ -72,6 +75,7 @@ impl Shunned {
         let before = until.insert(peer, now + self.period);
         drop(until);
         if before.is_none_or(|until| until <= now) {
+            self.count.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(
                 "hung up on peer {peer}, and refuse it for {:?}: {offence}",
                 self.period
@@ -84,6 +88,11 @@ impl Shunned {
     pub(crate) fn contains(&self, peer: &PeerId) -> bool {
         let until = self.until().get(peer).copied();
         until.is_some_and(|until| until > Instant::now())
+    }
+
+    /// How often somebody was.
+    pub(crate) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 
     /// Who is shunned now. Forgets those whose time is over.

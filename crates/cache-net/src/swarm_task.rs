@@ -1,6 +1,7 @@
 //! The task that owns the swarm. It keeps books and passes frames on; it never waits and never
 //! works, because while it does no connection moves.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::codec::Frame;
 use crate::config::Limits;
 use crate::identity::name;
 use crate::inbound;
+use crate::metrics::Counters;
 use crate::names::{NameError, Names};
 use crate::observed::Observed;
 use crate::rates::Rates;
@@ -49,6 +51,8 @@ const SWEEP: Duration = Duration::from_millis(500);
 pub(crate) enum Command {
     Send(Outbound),
     Publish(Publication),
+    /// Somebody would have liked to ask this peer, which is not connected.
+    Wanted(PeerId),
     /// Tell what came of the ways in which peers are found.
     Report(oneshot::Sender<Discovery>),
     /// Tell so many addresses that are worth remembering for the next start.
@@ -86,6 +90,8 @@ pub(crate) struct SwarmTask {
     pub(crate) resolving: FuturesUnordered<BoxFuture<'static, Resolved>>,
     /// `None` where we were told our addresses.
     pub(crate) observed: Option<Observed>,
+    /// The relays that we are reached through, by the listener there; `None` where none is wanted.
+    pub(crate) reservations: Option<HashMap<ListenerId, PeerId>>,
     pub(crate) mdns: MdnsState,
     pub(crate) roster: Arc<Roster>,
     pub(crate) listening: watch::Sender<Listening>,
@@ -98,6 +104,7 @@ pub(crate) struct SwarmTask {
     pub(crate) strangers: Strangers,
     pub(crate) shunned: Arc<Shunned>,
     pub(crate) rates: Rates,
+    pub(crate) counters: Arc<Counters>,
     /// Declared last, so that it is dropped when the sockets are closed: that is what
     /// [`Transport::close`](cache_core::Transport::close) waits for.
     pub(crate) commands: mpsc::Receiver<Command>,
@@ -150,6 +157,7 @@ impl SwarmTask {
         match command {
             Command::Send(outbound) => self.send(outbound),
             Command::Publish(publication) => self.publish(publication),
+            Command::Wanted(peer) => self.dial_wanted(peer),
             // Who has asked may have gone meanwhile.
             Command::Report(answer) => drop(answer.send(self.report())),
             Command::KnownPeers(most, answer) => {
@@ -208,6 +216,7 @@ impl SwarmTask {
             BehaviourEvent::Identify(event) => self.on_identify(event),
             BehaviourEvent::Walk(event) => self.on_walk(event),
             BehaviourEvent::Mdns(event) => self.on_mdns(event),
+            BehaviourEvent::Relay(event) => tracing::debug!(?event, "relay"),
         }
     }
 

@@ -25,9 +25,9 @@ pub(crate) fn router(node: Node) -> Router {
 }
 
 async fn stats(State(node): State<Node>) -> Json<NodeStats> {
-    Json(node.stats())
+    Json(node.stats().await)
 }
 
 async fn peers(State(node): State<Node>) -> Json<Vec<Peer>> {
-    Json(node.peers().into_iter().map(Peer::from).collect())
+    Json(node.peers())
 }

@@ -87,6 +87,8 @@ pub(crate) struct Net {
     pub(crate) bootstrap: Vec<Multiaddr>,
     pub(crate) external: Vec<Multiaddr>,
     pub(crate) identity_file: Option<PathBuf>,
+    pub(crate) mdns: bool,
+    pub(crate) relay: bool,
 }
 
 /// A configuration that cannot be. Each says where it stands, and what would do instead.
@@ -318,6 +320,8 @@ async fn sharing(
             bootstrap: settings.bootstrap.clone(),
             external: settings.external_address.clone(),
             identity_file: settings.identity_file.clone(),
+            mdns: settings.mdns.unwrap_or(false),
+            relay: settings.relay.unwrap_or(false),
         },
     })
 }

@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod env;
 mod fleet;
+mod known_peers;
 mod listen;
 mod log;
 mod node;

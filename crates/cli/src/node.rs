@@ -1,17 +1,22 @@
 //! A node: the four crates, put together. This is the only place that knows them all.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use cache_core::Cache;
 use cache_core::disk::{self, Disk};
-use cache_core::{Cache, PeerInfo};
 use cache_crypto::{Keyring, Sealed};
-use cache_net::{Identity, Membership, P2p, StartError};
+use cache_net::{Identity, Membership, Multiaddr, P2p, StartError};
 use gh_client::{Client, PrincipalKey};
 use tokio::time::Instant;
 
 use crate::config::{self, Config, ConfigError, Net, Secrets, Sharing};
+use crate::known_peers::KnownPeers;
 use crate::proxy;
-use crate::report::NodeStats;
+use crate::report::{BootstrapPeer, NodeStats, Peer};
+
+/// Connections of a member that others are reached through.
+const RELAY_CONNECTIONS: u32 = 256;
 
 /// A running node, without the listeners through which clients reach it.
 #[derive(Clone)]
@@ -19,6 +24,8 @@ pub(crate) struct Node {
     cache: Cache,
     client: Client,
     network: Option<Arc<P2p>>,
+    /// Where peers are kept until the next start; `None` where nothing is kept.
+    known_peers: Option<KnownPeers>,
     bootstrap_peers: u64,
     started: Instant,
 }
@@ -27,6 +34,7 @@ impl Node {
     /// Starts a node; has to be told once that it is to [stop](Self::stop).
     pub(crate) async fn start(config: &Config) -> Result<Self, ConfigError> {
         let mut builder = Cache::builder().max_bytes(config.max_memory);
+        let mut known_peers = None;
         let (builder, principal_key, network, bootstrap_peers) = match &config.sharing {
             Sharing::Off => (builder, PrincipalKey::new(rand::random()), None, 0),
             Sharing::On { secrets, net } => {
@@ -35,7 +43,12 @@ impl Node {
                 if let Some(disk) = &config.disk {
                     builder = builder.disk(open_disk(disk, Arc::clone(&keyring))?);
                 }
-                let network = Arc::new(start_network(net, &keyring).await?);
+                let kept = config.disk.as_ref();
+                known_peers =
+                    kept.map(|disk| KnownPeers::in_dir(&disk.dir, Arc::clone(&keyring) as _));
+                let known = known_peers.as_ref().map(KnownPeers::load);
+                let known = known.unwrap_or_default();
+                let network = Arc::new(start_network(net, known, &keyring).await?);
                 let sealed = Sealed::new(Arc::clone(&network), keyring);
                 let peers = net.bootstrap.len() as u64;
                 (
@@ -66,6 +79,7 @@ impl Node {
             cache,
             client,
             network,
+            known_peers,
             bootstrap_peers,
             started: Instant::now(),
         })
@@ -77,12 +91,33 @@ impl Node {
     }
 
     /// The peers that are connected now.
-    pub(crate) fn peers(&self) -> Vec<PeerInfo> {
-        self.cache.peers()
+    pub(crate) fn peers(&self) -> Vec<Peer> {
+        let sources = self.network.as_ref().map(|network| network.sources());
+        let sources: HashMap<_, _> = sources.into_iter().flatten().collect();
+        let peers = self.cache.peers().into_iter();
+        peers
+            .map(|peer| {
+                let source = sources.get(&peer.id).copied();
+                Peer::new(peer, source)
+            })
+            .collect()
+    }
+
+    /// What came of each bootstrap peer.
+    async fn bootstrap(&self) -> Vec<BootstrapPeer> {
+        let Some(network) = &self.network else {
+            return Vec::new();
+        };
+        let discovery = network.discovery().await;
+        discovery
+            .bootstrap
+            .into_iter()
+            .map(BootstrapPeer::from)
+            .collect()
     }
 
     /// The counters.
-    pub(crate) fn stats(&self) -> NodeStats {
+    pub(crate) async fn stats(&self) -> NodeStats {
         let cache = self.cache.stats();
         let client = self.client.stats();
         NodeStats {
@@ -104,6 +139,7 @@ impl Node {
             disk: cache.disk,
             connected_peers: cache.connected_peers,
             bootstrap_peers_configured: self.bootstrap_peers,
+            bootstrap: self.bootstrap().await,
             peer_id: self.peer_id(),
             listen_addrs: self.p2p_addresses(),
             broadcast: cache.broadcast,
@@ -134,6 +170,9 @@ impl Node {
 
     /// Tells the peers what is still queued, and goodbye.
     pub(crate) async fn stop(&self) {
+        if let (Some(network), Some(known)) = (&self.network, &self.known_peers) {
+            known.save(&network.known_peers().await);
+        }
         self.cache.close().await;
     }
 }
@@ -154,7 +193,11 @@ fn keyring(secrets: &Secrets) -> Result<Keyring, ConfigError> {
     })
 }
 
-async fn start_network(net: &Net, keyring: &Keyring) -> Result<P2p, ConfigError> {
+async fn start_network(
+    net: &Net,
+    known: Vec<Multiaddr>,
+    keyring: &Keyring,
+) -> Result<P2p, ConfigError> {
     let mut config = cache_net::Config::new(*keyring.membership().as_bytes());
     let previous = keyring.previous_membership();
     config.previous_membership = previous.map(|key| Membership::new(*key.as_bytes()));
@@ -165,6 +208,13 @@ async fn start_network(net: &Net, keyring: &Keyring) -> Result<P2p, ConfigError>
     config.listen.clone_from(&net.listen);
     config.bootstrap.clone_from(&net.bootstrap);
     config.external.clone_from(&net.external);
+    config.known = known;
+    config.mdns = net.mdns;
+    config.relay = net.relay;
+    if net.relay {
+        // One for each member that has no other way to the rest of the fleet.
+        config.limits.connections = RELAY_CONNECTIONS;
+    }
     P2p::start(config).await.map_err(|error| {
         let setting = match error {
             StartError::BootstrapAddress(_) => "--bootstrap (CACHE_BOOTSTRAP_PEERS)",

@@ -5,6 +5,7 @@ use gh_client::RateLimit;
 use serde::{Deserialize, Serialize};
 
 use cache_core::PeerInfo;
+use cache_net::{BootstrapReport, Source, TargetState};
 
 /// The counters of one node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,6 +29,8 @@ pub(crate) struct NodeStats {
     pub(crate) disk: Option<DiskStats>,
     pub(crate) connected_peers: u64,
     pub(crate) bootstrap_peers_configured: u64,
+    #[serde(default)]
+    pub(crate) bootstrap: Vec<BootstrapPeer>,
     /// `null` where sharing is off.
     pub(crate) peer_id: Option<String>,
     pub(crate) listen_addrs: Vec<String>,
@@ -48,16 +51,47 @@ pub(crate) struct Peer {
     pub(crate) age_seconds: u64,
     /// `inbound` or `outbound`.
     pub(crate) direction: String,
+    /// How the node came by it: `bootstrap`, `known`, `mdns`, `kademlia` or `inbound`.
+    #[serde(default)]
+    pub(crate) source: Option<String>,
 }
 
-impl From<PeerInfo> for Peer {
-    fn from(peer: PeerInfo) -> Self {
+/// What became of one address of the bootstrap list.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct BootstrapPeer {
+    pub(crate) address: String,
+    /// Whether one of the peers there is connected.
+    pub(crate) connected: bool,
+    /// What went wrong last, where none is.
+    pub(crate) problem: Option<String>,
+}
+
+impl Peer {
+    pub(crate) fn new(peer: PeerInfo, source: Option<Source>) -> Self {
         Self {
             peer_id: peer.id.to_string(),
             addresses: peer.addresses,
             latency_ms: peer.latency.map(|latency| latency.as_secs_f64() * 1000.0),
             age_seconds: peer.age.as_secs(),
             direction: peer.direction.to_string(),
+            source: source.map(|source| source.to_string()),
+        }
+    }
+}
+
+impl From<BootstrapReport> for BootstrapPeer {
+    fn from(report: BootstrapReport) -> Self {
+        let states = || report.targets.iter().map(|target| &target.state);
+        let failure = states().find_map(|state| match state {
+            TargetState::Failed { why, .. } => Some(why.clone()),
+            TargetState::Ourselves => Some("it is this node's own address".to_owned()),
+            _ => None,
+        });
+        let connected = states().any(|state| matches!(state, TargetState::Connected(_)));
+        Self {
+            address: report.address.to_string(),
+            connected,
+            problem: report.unresolved.or(failure).filter(|_| !connected),
         }
     }
 }

@@ -71,6 +71,14 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "FILE")]
     pub(crate) identity_file: Option<PathBuf>,
 
+    /// Look for peers on the local network by multicast DNS [env: GHMESH_MDNS] [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub(crate) mdns: Option<bool>,
+
+    /// Reach peers that cannot be dialled through one that can, and be that one for others [env: GHMESH_RELAY] [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub(crate) relay: Option<bool>,
+
     /// Where this node keeps its files, what it has cached among them [env: CACHE_DIR] [default: ghmesh in $XDG_CACHE_HOME]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -151,7 +159,7 @@ pub(crate) const PREVIOUS_SECRET: &str = "CACHE_P2P_PREVIOUS_SECRET";
 
 /// The variables that stand for a flag, under the names that the original system gave them where
 /// it had one.
-const VARIABLES: [(&str, &str); 18] = [
+const VARIABLES: [(&str, &str); 20] = [
     ("GHMESH_LISTEN", "listen"),
     ("GHMESH_LISTEN_UNIX", "listen-unix"),
     ("GHMESH_UPSTREAM", "upstream"),
@@ -161,6 +169,8 @@ const VARIABLES: [(&str, &str); 18] = [
     ("CACHE_BOOTSTRAP_PEERS", "bootstrap"),
     ("GHMESH_EXTERNAL_ADDRESS", "external-address"),
     ("GHMESH_IDENTITY_FILE", "identity-file"),
+    ("GHMESH_MDNS", "mdns"),
+    ("GHMESH_RELAY", "relay"),
     ("CACHE_DIR", "data-dir"),
     ("GHMESH_MAX_MEMORY", "max-memory"),
     ("GHMESH_MEMORY_ONLY", "memory-only"),
@@ -277,6 +287,8 @@ impl Settings {
             bootstrap: list(self.bootstrap, lower.bootstrap),
             external_address: list(self.external_address, lower.external_address),
             identity_file: self.identity_file.or(lower.identity_file),
+            mdns: self.mdns.or(lower.mdns),
+            relay: self.relay.or(lower.relay),
             data_dir: self.data_dir.or(lower.data_dir),
             max_memory: self.max_memory.or(lower.max_memory),
             memory_only: self.memory_only.or(lower.memory_only),

@@ -33,9 +33,18 @@ pub(crate) async fn peers(args: &ShowArgs) -> anyhow::Result<()> {
     }
     if peers.is_empty() {
         let stats: NodeStats = node.get("/-/stats").await?;
-        return out::line(why_no_peers(&stats));
+        out::line(why_no_peers(&stats))?;
+        for one in &stats.bootstrap {
+            if let Some(problem) = &one.problem {
+                out::line(format_args!("  {}: {problem}", one.address))?;
+            }
+        }
+        return Ok(());
     }
-    let mut table = table(["peer", "latency", "age", "direction", "address"], &[1, 2]);
+    let mut table = table(
+        ["peer", "latency", "age", "direction", "source", "address"],
+        &[1, 2],
+    );
     for peer in &peers {
         table.add_row([
             peer.peer_id.clone(),
@@ -43,6 +52,7 @@ pub(crate) async fn peers(args: &ShowArgs) -> anyhow::Result<()> {
                 .map_or_else(|| "–".to_owned(), |ms| format!("{ms:.1} ms")),
             duration(peer.age_seconds),
             peer.direction.clone(),
+            peer.source.clone().unwrap_or_default(),
             peer.addresses.join("\n"),
         ]);
     }

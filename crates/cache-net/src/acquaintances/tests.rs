@@ -8,7 +8,7 @@ const REDIAL: Redial = Redial {
 };
 
 fn acquaintances() -> Acquaintances {
-    Acquaintances::new(PeerId::random(), REDIAL, 7)
+    Acquaintances::new(PeerId::random(), REDIAL, 7, Port::New)
 }
 
 fn address(n: usize) -> Multiaddr {

@@ -9,7 +9,7 @@ const REDIAL: Redial = Redial {
 
 fn bootstrap(addresses: &[&str], now: Instant) -> Bootstrap {
     let addresses = addresses.iter().map(|a| a.parse().unwrap()).collect();
-    Bootstrap::new(addresses, REDIAL, 7, now).unwrap()
+    Bootstrap::new(addresses, REDIAL, 7, Port::New, now).unwrap()
 }
 
 fn unreachable() -> Trouble {
@@ -203,7 +203,7 @@ async fn addresses_that_can_never_be_dialled_are_refused() {
         "/dnsaddr/fleet.example/tcp/4001",
     ] {
         let addresses = vec![bad.parse().unwrap()];
-        let refused = Bootstrap::new(addresses, REDIAL, 7, Instant::now());
+        let refused = Bootstrap::new(addresses, REDIAL, 7, Port::New, Instant::now());
         assert!(
             matches!(refused, Err(StartError::BootstrapAddress(_))),
             "{bad}"

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use libp2p::core::ConnectedPoint;
 use libp2p::swarm::dial_opts::DialOpts;
-use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
+use libp2p::swarm::{ConnectionId, DialError, ListenError, SwarmEvent};
 use libp2p::{PeerId, ping};
 use tokio::time::Instant;
 
 use super::SwarmTask;
+use crate::address::is_relayed;
 use crate::behaviour::BehaviourEvent;
 use crate::gossip::is_in_mesh;
 use crate::identity::name;
@@ -59,6 +60,9 @@ impl SwarmTask {
                 ..
             } => {
                 tracing::debug!(from = %send_back_addr, %error, "incoming connection failed");
+                if matches!(error, ListenError::Denied { .. }) {
+                    self.counters.refused_connections.one();
+                }
                 if is_failed_handshake(&error) {
                     self.strangers.refused(&send_back_addr);
                 }
@@ -69,6 +73,9 @@ impl SwarmTask {
 
     fn on_listener(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
+            SwarmEvent::NewListenAddr { address, .. } if is_relayed(&address) => {
+                tracing::info!("peers reach us through a relay, at {address}");
+            }
             SwarmEvent::NewListenAddr {
                 listener_id,
                 address,
@@ -85,6 +92,8 @@ impl SwarmTask {
                 let expired = (listener_id, address);
                 self.listening
                     .send_modify(|all| all.retain(|one| *one != expired));
+            }
+            SwarmEvent::ListenerClosed { listener_id, .. } if self.end_reservation(listener_id) => {
             }
             SwarmEvent::ListenerClosed {
                 listener_id,
@@ -107,6 +116,7 @@ impl SwarmTask {
     fn on_failed_dial(&mut self, connection: ConnectionId, error: &DialError) {
         let now = Instant::now();
         let trouble = Trouble::of(error);
+        self.counters.dial_failed(&trouble);
         if !self.bootstrap.failed(connection, &trouble, now) {
             tracing::debug!(%trouble, "a peer that others know was not reached");
             let alone = self.roster.len() == 0;
@@ -122,6 +132,9 @@ impl SwarmTask {
             false => Source::Inbound,
         };
         let known_from = self.acquaintances.connected(peer, source, now);
+        if endpoint.is_dialer() {
+            self.counters.dialled();
+        }
         let source = match endpoint {
             ConnectedPoint::Dialer { .. } if !dialled => known_from,
             _ => source,
@@ -211,6 +224,16 @@ impl SwarmTask {
             for dial in self.acquaintances.due(self.room(), now) {
                 self.dial(dial);
             }
+        }
+    }
+
+    /// Dials somebody that there is something to ask. Who asked has not waited for it.
+    pub(super) fn dial_wanted(&mut self, peer: PeerId) {
+        if self.roster.len() >= self.limits.most_peers() {
+            return;
+        }
+        if let Some(dial) = self.acquaintances.wanted(peer, Instant::now()) {
+            self.dial(dial);
         }
     }
 

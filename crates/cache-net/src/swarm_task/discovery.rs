@@ -3,18 +3,24 @@
 use std::time::Duration;
 
 use futures::FutureExt;
+use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
-use libp2p::{Multiaddr, identify, mdns};
+use libp2p::{Multiaddr, PeerId, identify, mdns};
 use tokio::time::{Instant, timeout};
 
 use super::SwarmTask;
 use crate::address::is_dialable;
+use crate::identity::name;
 use crate::names::NameError;
+use crate::relay::is_offered_by;
 use crate::source::{Discovery, Source};
 use crate::walk;
 
 /// How long the name servers may take to answer.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// So many relays are enough, in case one of them goes.
+const MOST_RESERVATIONS: usize = 2;
 
 /// So many addresses of a peer are passed on to others.
 const MOST_ADDRESSES: usize = 8;
@@ -44,6 +50,9 @@ impl SwarmTask {
                 .walk
                 .connected(&peer_id, addresses);
         }
+        if is_offered_by(&info.protocols) {
+            self.reserve(peer_id);
+        }
         if let Some(observed) = &mut self.observed {
             observed.by(peer_id, &info.observed_addr);
         }
@@ -62,16 +71,52 @@ impl SwarmTask {
         let Some(observed) = &mut self.observed else {
             return;
         };
+        // Who is reached through us needs an address of ours, even if we know it already.
+        let is_relay = self.reservations.is_some();
         let listening: Vec<_> = self
             .listening
             .borrow()
             .iter()
-            .map(|(_, a)| a.clone())
+            .filter(|_| !is_relay)
+            .map(|(_, address)| address.clone())
             .collect();
         for address in observed.agreed(&listening) {
             tracing::info!("peers see us at {address}; others are told");
             self.swarm.add_external_address(address);
         }
+    }
+
+    /// Has others reach us through this peer, if nobody has come to us directly.
+    fn reserve(&mut self, relay: PeerId) {
+        let Some(reservations) = &mut self.reservations else {
+            return;
+        };
+        let known = reservations.values().any(|one| *one == relay);
+        if known || reservations.len() >= MOST_RESERVATIONS || self.roster.is_reached() {
+            return;
+        }
+        let Some(address) = self.roster.dialled_at(&name(&relay)) else {
+            return;
+        };
+        let through = address
+            .iter()
+            .filter(|part| !matches!(part, Protocol::P2p(_)))
+            .chain([Protocol::P2p(relay), Protocol::P2pCircuit])
+            .collect();
+        match self.swarm.listen_on(through) {
+            Ok(listener) => drop(reservations.insert(listener, relay)),
+            Err(error) => tracing::debug!(%relay, %error, "cannot be reached through it"),
+        }
+    }
+
+    /// Takes note that we are reached through a relay no more; tells whether it was one.
+    pub(super) fn end_reservation(&mut self, listener: ListenerId) -> bool {
+        let reservations = self.reservations.as_mut();
+        let Some(relay) = reservations.and_then(|all| all.remove(&listener)) else {
+            return false;
+        };
+        tracing::info!("peers no longer reach us through peer {relay}");
+        true
     }
 
     pub(super) fn on_walk(&mut self, event: walk::Event) {

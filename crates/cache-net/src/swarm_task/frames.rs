@@ -5,7 +5,9 @@ use std::io;
 use cache_core::{FrameKind, Inbound, Replier, TransportError};
 use futures::FutureExt;
 use libp2p::PeerId;
-use libp2p::request_response::{Event, InboundFailure, Message, OutboundFailure, ResponseChannel};
+use libp2p::request_response::{
+    Event, InboundFailure, Message, OutboundFailure, OutboundRequestId, ResponseChannel,
+};
 use tokio::time::{Instant, timeout};
 
 use super::gossip::Judged;
@@ -53,15 +55,31 @@ impl SwarmTask {
             let _ = answer.send(Err(TransportError::Unreachable(name(&to))));
             return;
         }
+        self.counters.bytes_sent.add(frame.payload.len());
+        let again = frame.clone();
         let id = frames.send_request(&to, frame);
         let overdue = Instant::now() + 2 * self.limits.deadline;
         let pending = Pending {
             to,
+            again: Some(again),
             answer,
             overdue,
             slot,
         };
         self.requests.begin(id, pending);
+    }
+
+    /// Sends a frame once more that was under way on a connection that is closed, where there is
+    /// another one to the same peer. It may have got the frame before.
+    fn send_again(&mut self, peer: &PeerId, id: OutboundRequestId) {
+        let frames = &mut self.swarm.behaviour_mut().frames;
+        if !frames.is_connected(peer) {
+            return;
+        }
+        if let Some((pending, frame)) = self.requests.again(id) {
+            let id = frames.send_request(peer, frame);
+            self.requests.begin(id, pending);
+        }
     }
 
     pub(super) fn on_frames(&mut self, event: Event<Frame, Reply>) {
@@ -79,6 +97,9 @@ impl SwarmTask {
                 tracing::debug!(%peer, %error, "a frame was not answered");
                 if let OutboundFailure::Io(error) = &error {
                     self.judge(&peer, error);
+                }
+                if matches!(error, OutboundFailure::ConnectionClosed) {
+                    self.send_again(&peer, request_id);
                 }
                 self.requests
                     .end(request_id, Err(outbound_error(&peer, &error)));
@@ -110,7 +131,10 @@ impl SwarmTask {
                 response,
             } => {
                 let answer = match response {
-                    Reply::Answered(answer) => Ok(answer),
+                    Reply::Answered(answer) => {
+                        self.counters.bytes_received.add(answer.len());
+                        Ok(answer)
+                    }
                     Reply::Declined => Err(TransportError::Declined),
                     Reply::Busy => Err(TransportError::Busy),
                 };
@@ -120,6 +144,7 @@ impl SwarmTask {
     }
 
     fn receive(&mut self, from: PeerId, frame: Frame, channel: ReplyChannel) {
+        self.counters.bytes_received.add(frame.payload.len());
         let kind = match frame.kind {
             FrameKind::Request => Kind::Request,
             FrameKind::Broadcast => Kind::Broadcast,
@@ -128,6 +153,7 @@ impl SwarmTask {
             self.roster.used(&name(&from));
         }
         if !self.rates.admits(&from, kind) {
+            self.counters.too_many.one();
             tracing::debug!(%from, ?kind, "sends more than a peer may, refused one more frame");
             self.reply(channel, Reply::Busy);
             return;
@@ -140,6 +166,7 @@ impl SwarmTask {
             reply,
         };
         if self.inbound.try_send(inbound).is_err() {
+            self.counters.no_room.one();
             tracing::debug!(%from, "too much waits to be accepted, refused one more frame");
             self.reply(channel, Reply::Busy);
             return;
@@ -166,6 +193,9 @@ impl SwarmTask {
     }
 
     fn reply(&mut self, channel: ReplyChannel, reply: Reply) {
+        if let Reply::Answered(answer) = &reply {
+            self.counters.bytes_sent.add(answer.len());
+        }
         // A peer that has stopped waiting is told nothing.
         let _ = self
             .swarm

@@ -28,6 +28,13 @@ impl SwarmTask {
         let published = publish(gossip, &payload);
         let published =
             published.inspect_err(|error| tracing::debug!(%error, "a frame is not published"));
+        match published {
+            Ok(()) => {
+                self.counters.published.one();
+                self.counters.bytes_sent.add(payload.len());
+            }
+            Err(_) => self.counters.not_published.one(),
+        }
         // Who wanted it may have given up.
         let _ = answer.send(published.is_ok());
     }
@@ -45,12 +52,15 @@ impl SwarmTask {
 
     fn hear(&mut self, from: PeerId, id: MessageId, message: Message) {
         self.roster.heard(&from);
+        self.counters.gossip_received.one();
+        self.counters.bytes_received.add(message.data.len());
         let dropped = |id| Judged {
             id,
             from,
             taken: false,
         };
         if !self.rates.admits(&from, Kind::Broadcast) {
+            self.counters.too_many.one();
             tracing::debug!(%from, "passes on more than a peer may, dropped one more frame");
             self.judged(&dropped(id));
             return;
@@ -67,6 +77,7 @@ impl SwarmTask {
             reply,
         };
         if self.inbound.try_send(inbound).is_err() {
+            self.counters.no_room.one();
             tracing::debug!(%from, "too much waits to be accepted, dropped one more frame");
             self.judged(&dropped(id));
             return;
@@ -83,6 +94,7 @@ impl SwarmTask {
     /// [reported](cache_core::Transport::report) one, whoever passed it on is answerable as well.
     pub(super) fn judged(&mut self, judged: &Judged) {
         let acceptance = if judged.taken {
+            self.counters.passed_on.one();
             MessageAcceptance::Accept
         } else if self.shunned.contains(&name(&judged.from)) {
             MessageAcceptance::Reject

@@ -9,6 +9,8 @@ mod hostile;
 mod log;
 mod mesh;
 mod names;
+#[cfg(feature = "relay")]
+mod relay;
 mod request;
 mod rogue;
 mod rotation;
