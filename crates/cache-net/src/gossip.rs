@@ -57,12 +57,20 @@ pub(crate) fn behaviour(limit: usize) -> Result<Behaviour, StartError> {
     Ok(behaviour)
 }
 
-/// Publishes a frame: to a few of those who are connected and subscribed. The others ask for it when
-/// they hear of it, those as well who subscribe within the next three seconds.
-pub(crate) fn publish(behaviour: &mut Behaviour, frame: &[u8]) -> Result<(), PublishError> {
+/// Publishes a frame; tells which of the connected peers are subscribed, and so will have it from us
+/// or from others.
+pub(crate) fn publish(
+    behaviour: &mut Behaviour,
+    frame: &[u8],
+) -> Result<Vec<PeerId>, PublishError> {
     let nonce: [u8; NONCE] = rand::random();
     let message = [&nonce, frame].concat();
-    behaviour.publish(topic(), message).map(drop)
+    let topic = topic().hash();
+    behaviour.publish(topic.clone(), message)?;
+    let subscribed = behaviour
+        .all_peers()
+        .filter(|(_, topics)| topics.contains(&&topic));
+    Ok(subscribed.map(|(peer, _)| *peer).collect())
 }
 
 /// The frame in a message; `None` where there is none.

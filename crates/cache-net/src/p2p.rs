@@ -25,6 +25,7 @@ use crate::bootstrap::Bootstrap;
 use crate::codec::Frame;
 use crate::config::{Config, Limits};
 use crate::error::StartError;
+use crate::identity::name;
 use crate::inbound;
 use crate::listen;
 use crate::metrics::{Counters, Metrics};
@@ -267,11 +268,12 @@ impl P2p {
         self.send_in_turn(to, frame.clone()).await.map(drop)
     }
 
-    /// Publishes a frame, if it can be.
-    async fn publish(&self, frame: Bytes) -> bool {
+    /// Publishes a frame; tells which of the connected peers are subscribed.
+    async fn publish(&self, frame: Bytes) -> Vec<PeerId> {
         let publication = |answer| Command::Publish(Publication { frame, answer });
         let published = timeout(self.limits.deadline, self.ask(publication)).await;
-        matches!(published, Ok(Some(true)))
+        let published = published.ok().flatten().unwrap_or_default();
+        published.iter().map(name).collect()
     }
 
     /// Has each of these peers confirm a frame.
@@ -343,16 +345,19 @@ impl Transport for P2p {
         if self.commands.is_closed() {
             return Err(TransportError::Closed);
         }
-        let peers = self.roster.names();
+        let mut peers = self.roster.names();
         let is_crowd = peers.len() > self.limits.acknowledging_peers || self.roster.apart() > 0;
-        // Where nobody is subscribed yet, nothing can be published.
-        if is_crowd && self.publish(frame.clone()).await {
-            return Ok(Delivery {
-                published: peers,
-                ..Delivery::default()
-            });
-        }
-        Ok(self.deliver_to_each(peers, &frame).await)
+        let published = match is_crowd {
+            true => self.publish(frame.clone()).await,
+            false => Vec::new(),
+        };
+        // Who has just come is not subscribed yet, and hears of nothing that was published before.
+        peers.retain(|peer| !published.contains(peer));
+        let delivery = self.deliver_to_each(peers, &frame).await;
+        Ok(Delivery {
+            published,
+            ..delivery
+        })
     }
 
     async fn accept(&self) -> Option<Inbound> {

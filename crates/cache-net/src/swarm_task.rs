@@ -68,10 +68,10 @@ pub(crate) struct Outbound {
     pub(crate) slot: OwnedSemaphorePermit,
 }
 
-/// A frame to everybody. The answer tells whether it was published.
+/// A frame to everybody. The answer tells to whom it was published.
 pub(crate) struct Publication {
     pub(crate) frame: Bytes,
-    pub(crate) answer: oneshot::Sender<bool>,
+    pub(crate) answer: oneshot::Sender<Vec<PeerId>>,
 }
 
 /// The addresses that we listen on, by listener.

@@ -120,3 +120,49 @@ async fn the_loss_of_one_of_two_connections_leaves_a_peer_suspect() {
 
     assert!(roster.is_suspect(&name(&peer)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_two_connections_the_one_through_a_relay_is_superfluous() {
+    let roster = Roster::new(1);
+    let peer = libp2p::PeerId::random();
+    let through = dialled("/ip4/192.0.2.1/tcp/4001/p2p-circuit");
+    roster.connected(peer, id(1), &through, Source::Kademlia);
+    roster.connected(
+        peer,
+        id(2),
+        &dialled("/ip4/192.0.2.2/tcp/4001"),
+        Source::Kademlia,
+    );
+    let settled = Duration::from_secs(1);
+    let smaller = PeerId::from_bytes(&[]).unwrap();
+
+    assert_eq!(roster.duplicates(&smaller, settled), []);
+    tokio::time::advance(settled).await;
+    assert_eq!(roster.duplicates(&smaller, settled), [id(1)]);
+    // The other side leaves it to us.
+    let greater = PeerId::from_bytes(&[0xff; 38]).unwrap();
+    assert_eq!(roster.duplicates(&greater, settled), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_are_parted_with_who_were_used_longest_ago() {
+    let roster = Roster::new(1);
+    let peers: Vec<_> = (1..=5).map(|_| libp2p::PeerId::random()).collect();
+    for (n, peer) in peers.iter().enumerate() {
+        let endpoint = accepted("/ip4/192.0.2.1/tcp/50000");
+        roster.connected(*peer, id(n), &endpoint, Source::Inbound);
+        tokio::time::advance(Duration::from_millis(1)).await;
+    }
+    let settled = Duration::from_secs(1);
+    assert_eq!(roster.least_useful(3, settled, |_| false), []);
+    tokio::time::advance(settled).await;
+    roster.used(&name(&peers[0]));
+    let busy = roster.route(&name(&peers[2])).unwrap();
+    let _under_way = busy.slots.try_acquire().unwrap();
+
+    let parted = roster.least_useful(3, settled, |peer| *peer == peers[1]);
+
+    // The first was used since, the second is needed, with the third a frame is under way.
+    assert_eq!(parted, [peers[3], peers[4]]);
+    assert_eq!(roster.least_useful(5, settled, |_| false), []);
+}

@@ -28,15 +28,15 @@ impl SwarmTask {
         let published = publish(gossip, &payload);
         let published =
             published.inspect_err(|error| tracing::debug!(%error, "a frame is not published"));
-        match published {
-            Ok(()) => {
+        match &published {
+            Ok(_) => {
                 self.counters.published.one();
                 self.counters.bytes_sent.add(payload.len());
             }
             Err(_) => self.counters.not_published.one(),
         }
         // Who wanted it may have given up.
-        let _ = answer.send(published.is_ok());
+        let _ = answer.send(published.unwrap_or_default());
     }
 
     pub(super) fn on_gossip(&mut self, event: Event) {

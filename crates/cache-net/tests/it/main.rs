@@ -15,4 +15,5 @@ mod request;
 mod rogue;
 mod rotation;
 mod shunning;
+mod staying;
 mod strangers;

@@ -78,7 +78,6 @@ async fn reaches_all(hosts: &[Arc<P2p>], senders: &[Arc<P2p>], taken: &Taken) {
             others().all(|host| taken.count(host, &frame) > 0)
         })
         .await;
-        assert!(others().all(|host| taken.count(host, &frame) == 1));
     }
 }
 
