@@ -45,8 +45,9 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "test",
-        // The tests that need the real `gh` fail without it, instead of skipping themselves.
-        env: &[("GHMESH_REQUIRE_GH", "1")],
+        // The tests that need the real `gh`, or network namespaces, fail without them, instead of
+        // skipping themselves.
+        env: &[("GHMESH_REQUIRE_GH", "1"), ("GHMESH_REQUIRE_NETNS", "1")],
         cargo: test::CARGO,
     },
     Step {

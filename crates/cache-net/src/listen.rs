@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use libp2p::Multiaddr;
+use libp2p::core::transport::TransportError;
 use libp2p::multiaddr::Protocol;
 use socket2::{Domain, Socket, Type};
 
@@ -47,6 +48,14 @@ pub(crate) fn on_free_port<T>(
         address: address.clone(),
         tried: FURTHER_PORTS,
     })
+}
+
+/// Why libp2p does not listen.
+pub(crate) fn io_error(error: TransportError<io::Error>) -> io::Error {
+    match error {
+        TransportError::MultiaddrNotSupported(_) => io::ErrorKind::Unsupported.into(),
+        TransportError::Other(error) => error,
+    }
 }
 
 /// Runs `listen` if nobody listens on `address` yet, and nobody is about to.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{fmt, io, iter};
+use std::{fmt, iter};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,7 +14,6 @@ use cache_core::{
 use futures::future::join_all;
 use futures::stream::FuturesUnordered;
 use libp2p::Multiaddr;
-use libp2p::core::transport;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, TryAcquireError, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -96,7 +95,7 @@ impl P2p {
         let mut listeners = Vec::with_capacity(config.listen.len());
         for address in &config.listen {
             listeners.push(listen::on_free_port(address, |address| {
-                swarm.listen_on(address).map_err(io_error)
+                swarm.listen_on(address).map_err(listen::io_error)
             })?);
         }
 
@@ -393,12 +392,5 @@ impl fmt::Debug for P2p {
             .field("local_peer", &self.local_peer)
             .field("listening", &self.listen_addrs())
             .finish_non_exhaustive()
-    }
-}
-
-fn io_error(error: transport::TransportError<io::Error>) -> io::Error {
-    match error {
-        transport::TransportError::MultiaddrNotSupported(_) => io::ErrorKind::Unsupported.into(),
-        transport::TransportError::Other(error) => error,
     }
 }

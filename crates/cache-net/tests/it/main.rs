@@ -9,6 +9,8 @@ mod hostile;
 mod log;
 mod mesh;
 mod names;
+#[cfg(target_os = "linux")]
+mod netns;
 #[cfg(feature = "relay")]
 mod relay;
 mod request;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use cache_core::{PeerId, Transport};
+use cache_core::{FrameKind, PeerId, Transport};
 use cache_net::{P2p, Redial};
 use futures::future::join_all;
 use tokio::time::Instant;
@@ -17,26 +17,30 @@ use crate::fleet::*;
 
 /// Which frames each host has taken.
 #[derive(Clone, Default)]
-struct Taken(Arc<Mutex<BTreeMap<PeerId, Vec<Bytes>>>>);
+pub(crate) struct Taken(Arc<Mutex<BTreeMap<PeerId, Vec<Bytes>>>>);
 
 impl Taken {
-    /// Has a host take every frame that comes.
-    fn by(&self, host: &Arc<P2p>) {
+    /// Has a host take every frame that comes, and send back those that ask for an answer.
+    pub(crate) fn by(&self, host: &Arc<P2p>) {
         let (taken, host) = (self.clone(), Arc::clone(host));
         tokio::spawn(async move {
             while let Some(inbound) = host.accept().await {
+                let reply = match inbound.kind {
+                    FrameKind::Request => inbound.frame.clone(),
+                    FrameKind::Broadcast => Bytes::new(),
+                };
                 let mut taken = taken.0.lock().unwrap();
                 taken
                     .entry(host.local_peer())
                     .or_default()
                     .push(inbound.frame);
                 drop(taken);
-                inbound.reply.send(Bytes::new());
+                inbound.reply.send(reply);
             }
         });
     }
 
-    fn count(&self, host: &P2p, frame: &Bytes) -> usize {
+    pub(crate) fn count(&self, host: &P2p, frame: &Bytes) -> usize {
         let taken = self.0.lock().unwrap();
         let taken = taken.get(&host.local_peer());
         taken.map_or(0, |all| all.iter().filter(|one| *one == frame).count())
