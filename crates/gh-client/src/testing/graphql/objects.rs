@@ -68,7 +68,7 @@ impl Visit<'_> {
             let wanted = tickets.filter(move |ticket| ticket.is_pull == is_pull);
             wanted
                 .map(|ticket| self.content.ticket_node(repo, ticket))
-                .collect()
+                .collect::<Vec<_>>()
         };
         let releases: Vec<Value> = self
             .content
@@ -105,9 +105,9 @@ impl Visit<'_> {
                 "name": rest["default_branch"],
                 "target": { "__typename": "Commit", "oid": repo.head() },
             },
-            "issues": connection("IssueConnection", tickets(false)),
-            "pullRequests": connection("PullRequestConnection", tickets(true)),
-            "releases": connection("ReleaseConnection", releases.clone()),
+            "issues": connection("IssueConnection", &tickets(false)),
+            "pullRequests": connection("PullRequestConnection", &tickets(true)),
+            "releases": connection("ReleaseConnection", &releases),
             "latestRelease": releases.first(),
         })
     }
@@ -152,11 +152,11 @@ impl Content {
             "authorAssociation": rest["author_association"],
             "milestone": null,
             "isPinned": false,
-            "assignees": connection("UserConnection", Vec::new()),
-            "labels": connection("LabelConnection", Vec::new()),
-            "projectCards": connection("ProjectCardConnection", Vec::new()),
-            "projectItems": connection("ProjectV2ItemConnection", Vec::new()),
-            "comments": connection("IssueCommentConnection", Vec::new()),
+            "assignees": connection("UserConnection", &[]),
+            "labels": connection("LabelConnection", &[]),
+            "projectCards": connection("ProjectCardConnection", &[]),
+            "projectItems": connection("ProjectV2ItemConnection", &[]),
+            "comments": connection("IssueCommentConnection", &[]),
             "reactionGroups": [],
         });
         let more = if ticket.is_pull {
@@ -201,10 +201,10 @@ impl Content {
             },
             "autoMergeRequest": null,
             "reviewDecision": null,
-            "commits": connection("PullRequestCommitConnection", vec![commit]),
-            "reviews": connection("PullRequestReviewConnection", Vec::new()),
-            "latestReviews": connection("PullRequestReviewConnection", Vec::new()),
-            "reviewRequests": connection("ReviewRequestConnection", Vec::new()),
+            "commits": connection("PullRequestCommitConnection", &[commit]),
+            "reviews": connection("PullRequestReviewConnection", &[]),
+            "latestReviews": connection("PullRequestReviewConnection", &[]),
+            "reviewRequests": connection("ReviewRequestConnection", &[]),
         })
     }
 }
@@ -252,7 +252,7 @@ fn not_there(field: &str, number: u64) -> String {
     format!("Could not resolve to {kind} with the number of {number}.")
 }
 
-fn connection(kind: &str, items: Vec<Value>) -> Value {
+fn connection(kind: &str, items: &[Value]) -> Value {
     json!({ "__typename": kind, ALL: items })
 }
 

@@ -86,9 +86,10 @@ impl Visit<'_> {
             }
             ["latest"] => releases.first(),
             ["tags", tag] => releases.iter().find(|release| release["tag_name"] == *tag),
-            [id] => releases
-                .iter()
-                .find(|release| release["id"].to_string() == *id),
+            [id] => {
+                let id = id.parse::<u64>().map_err(|_| Refusal::not_found())?;
+                releases.iter().find(|release| release["id"] == id)
+            }
             _ => None,
         };
         found
