@@ -1,0 +1,209 @@
+//! What gets into a replica and what has to leave it, by which rules.
+
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+
+use super::Replica;
+use crate::entry::Entry;
+use crate::events::Event;
+use crate::freshness::Lifetime;
+use crate::key::{Key, Resource};
+use crate::merge::Version;
+use crate::outbox::News;
+use crate::store::Merged;
+use crate::time::{MAX_SKEW, MeshTime};
+use crate::tombstone::{Target, Tombstone};
+use crate::wire::Put;
+
+/// What became of something from a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// Newer than what was held, and kept.
+    Accepted,
+    /// Nothing new.
+    Ignored,
+    /// Its stamp lies further ahead of our clock than [`MAX_SKEW`].
+    FromTheFuture,
+}
+
+impl Replica {
+    /// A stamp for what upstream is about to be asked: the present, or the moment after the newest
+    /// version and the latest invalidation known, so that stamps never run backwards.
+    ///
+    /// It is taken before upstream is asked. An invalidation that comes in while the answer is on
+    /// its way is then later than the answer, and wins.
+    pub(crate) fn stamp(&self, resource: &Resource) -> MeshTime {
+        let Resource { key, path } = resource;
+        let now = self.now();
+        let held = self.get(key, now).map(|entry| entry.stored_at());
+        let evicted = self.evicted(key, now).map(|version| version.stored_at);
+        let void = self.tombstones.until(key, path);
+        let recalled = Some(self.recalled).filter(|stamp| !stamp.is_ahead_of(now));
+        let seen = [held, evicted, void, recalled].into_iter().flatten().max();
+        let stamp = now.max(seen.map(MeshTime::next).unwrap_or_default());
+        self.saw(stamp);
+        stamp
+    }
+
+    /// Keeps a value of our own and queues it for the peers, unless an invalidation has come in
+    /// since the stamp was taken.
+    pub(crate) fn commit(
+        &self,
+        resource: Resource,
+        stamp: MeshTime,
+        value: Bytes,
+        lifetime: Lifetime,
+    ) -> Entry {
+        let Resource { key, path } = resource;
+        let entry = Entry::new(stamp, self.local_peer, path, value, lifetime);
+        if !self.is_void(&key, &entry) && self.keep(key, &entry) {
+            self.tell_peers(News::Put(key, entry.clone()));
+        }
+        entry
+    }
+
+    /// Makes a target void and queues that for the peers.
+    pub(crate) fn bury(&self, target: Target) {
+        // No earlier than all that has been seen, so that nothing which it covers is later. What
+        // lies further ahead than this counts for nothing here, and is refused elsewhere.
+        let now = self.now();
+        let latest = MeshTime::from_millis(self.latest.load(Ordering::Relaxed));
+        let tombstone = Tombstone {
+            target,
+            stamp: latest.clamp(now, now.saturating_add(MAX_SKEW)),
+            kept_for: self.longest_lifetime,
+            origin: self.local_peer,
+        };
+        if self.remember(tombstone.clone()) {
+            self.tell_peers(News::Invalidate(tombstone));
+        }
+    }
+
+    /// Merges an entry that a peer has sent.
+    pub(crate) fn receive(&self, put: Put) -> Received {
+        let Put { key, entry } = put;
+        let now = self.now();
+        self.count(if entry.stored_at().is_ahead_of(now) {
+            Received::FromTheFuture
+        } else if self.is_void(&key, &entry) {
+            self.leases.end_void(&key, entry.origin());
+            Received::Ignored
+        } else if !self.is_over(&entry, now) && self.keep(key, &entry) {
+            Received::Accepted
+        } else {
+            Received::Ignored
+        })
+    }
+
+    /// Takes over an invalidation that a peer has sent.
+    pub(crate) fn receive_tombstone(&self, tombstone: Tombstone) -> Received {
+        let now = self.now();
+        self.count(if tombstone.stamp.is_ahead_of(now) {
+            Received::FromTheFuture
+        } else if tombstone.dies_at() > now && self.remember(tombstone) {
+            Received::Accepted
+        } else {
+            Received::Ignored
+        })
+    }
+
+    /// Drops what is dead or void, and forgets the tombstones that nothing can meet any more.
+    /// Takes time that grows with what is held: not for a thread that others wait for.
+    pub(crate) fn sweep(&self) {
+        let now = self.now();
+        for (key, entry) in self.store.iter() {
+            if self.is_over(&entry, now) || self.is_void(&key, &entry) {
+                self.drop_if_over(key, now);
+            }
+        }
+        if let Some(tier) = &self.tier {
+            tier.sweep(now);
+        }
+        self.tombstones.sweep(now);
+    }
+
+    /// Merges into every tier; tells whether the entry was news.
+    fn keep(&self, key: Key, entry: &Entry) -> bool {
+        let now = self.now();
+        let evicted = self.evicted(&key, now);
+        // Drops one from when a clock ran ahead: it would win.
+        self.get(&key, now);
+        if evicted.is_some_and(|version| version >= Version::of(entry)) {
+            return false;
+        }
+        let Merged::Accepted { evicted } = self.store.merge(key, entry) else {
+            return false;
+        };
+        self.saw(entry.stored_at());
+        if let Some(tier) = &self.tier {
+            tier.keep(key, entry.clone(), now);
+        }
+        self.events.tell(|| Event::Kept {
+            key,
+            stored_at: entry.stored_at(),
+            origin: entry.origin(),
+        });
+        self.let_go(evicted);
+        self.leases.end(&key);
+        self.arrivals.tell(&key);
+        true
+    }
+
+    /// Remembers of what had to make room that it was here.
+    pub(super) fn let_go(&self, evicted: Vec<(Key, Entry)>) {
+        for (key, entry) in evicted {
+            self.index.remember(key, &entry);
+            self.counters.evictions.add(1);
+            self.events.tell(|| Event::Evicted(key));
+        }
+    }
+
+    fn remember(&self, tombstone: Tombstone) -> bool {
+        let is_news = self.tombstones.insert(tombstone.clone());
+        if is_news {
+            if let Some(tier) = &self.tier {
+                tier.bury(tombstone.clone());
+            }
+            self.events.tell(|| Event::Invalidated(tombstone.target));
+            self.overdue.notify_one();
+        }
+        is_news
+    }
+
+    /// Drops what is held under `key`, unless a merge has brought a living entry meanwhile.
+    pub(super) fn drop_if_over(&self, key: Key, now: MeshTime) {
+        let mut void = None;
+        let dropped = self.store.drop_if(&key, |held| {
+            let is_void = self.is_void(&key, held);
+            void = is_void.then(|| held.clone());
+            is_void || self.is_over(held, now)
+        });
+        if let Some(entry) = void {
+            self.discard(key, &entry);
+        } else if dropped {
+            self.counters.expirations.add(1);
+            self.events.tell(|| Event::Expired(key));
+        }
+    }
+
+    pub(super) fn discard(&self, key: Key, entry: &Entry) {
+        if let Some(tier) = &self.tier {
+            tier.discard(key, entry);
+        }
+    }
+
+    fn tell_peers(&self, news: News) {
+        let dropped = self.outbox.push(news);
+        self.counters.failed.add(dropped as u64);
+    }
+
+    fn count(&self, received: Received) -> Received {
+        match received {
+            Received::Accepted => self.counters.accepted.add(1),
+            Received::Ignored => self.counters.ignored.add(1),
+            Received::FromTheFuture => self.counters.rejected.add(1),
+        }
+        received
+    }
+}
