@@ -80,6 +80,10 @@ async fn push(replica: &Replica, transport: &dyn Transport, news: News) {
         Ok(Ok(delivery)) => {
             counters.acked.add(delivery.acked.len() as u64);
             counters.failed.add(delivery.failed.len() as u64);
+            delivery
+                .failed
+                .iter()
+                .for_each(|peer| replica.due.owe(peer));
             if !delivery.failed.is_empty() {
                 tracing::debug!(failed = ?delivery.failed, "not confirmed by every peer");
             }
@@ -131,10 +135,11 @@ fn take_in(
     } = inbound;
     fleet.heard(from);
     replica.members.heard(&from);
+    replica.due.heard(&from);
     let received = match Message::decode(&frame) {
         Ok(Message::Put(put)) => replica.receive(put),
         Ok(Message::Invalidate(tombstone)) => replica.receive_tombstone(tombstone),
-        Ok(Message::Ask(question)) => return answers.answer(question, reply),
+        Ok(Message::Ask(question)) => return answers.answer(from, question, reply),
         Ok(Message::Acquire(question)) => return fleet.answer(from, question, reply),
         Ok(Message::Settle(settle)) => {
             replica.leases.settle(from, settle);

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::arrivals::Arrivals;
 use crate::aside::Aside;
+use crate::catch_up::Due;
 use crate::events::Announcer;
 use crate::index::Index;
 use crate::lease::Leases;
@@ -51,6 +52,8 @@ pub(crate) struct Replica {
     pub(crate) leases: Leases,
     /// How all members stand.
     pub(crate) members: Members,
+    /// With whom to catch up.
+    pub(crate) due: Due,
     /// Whether some peer's knowledge has been gone through since the start.
     caught_up: OnceLock<Instant>,
     store: Store,
@@ -108,6 +111,7 @@ impl Replica {
             arrivals: Arrivals::default(),
             leases: Leases::new(clock.now()),
             members: Members::new(local_peer, clock.now()),
+            due: Due::new(local_peer),
             caught_up: OnceLock::new(),
             clock: MeshClock::new(clock),
             aside: Aside::default(),
@@ -129,9 +133,13 @@ impl Replica {
     pub(crate) fn observe_upstream_time(&self, upstream: MeshTime) {
         match self.clock.observe(upstream) {
             Observed::Unchanged => {}
-            Observed::Moved { from, to } if from.abs_diff(to) >= WORTH_TELLING => tracing::info!(
-                "the local clock differs from upstream's: {to} ms are added to it from now on"
-            ),
+            Observed::Moved { from, to } if from.abs_diff(to) >= WORTH_TELLING => {
+                tracing::info!(
+                    "the local clock differs from upstream's: {to} ms are added to it from now on"
+                );
+                // What was refused, or passed for dead, may not be so by this time.
+                self.due.owe_all();
+            }
             Observed::Moved { .. } => {}
             Observed::Absurd => tracing::debug!(
                 "upstream's clock says {upstream}, over a day from the local one: not believed"

@@ -1,9 +1,14 @@
 //! That what a broadcast did not deliver is made up for.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
+use super::answer::list;
 use super::*;
+use crate::peer::PeerId;
 use crate::testing::{MemoryNetwork, VirtualClock};
+use crate::wire::Message;
 use crate::{Cache, Lifetime, Path, Resource};
 
 const LIFETIME: Lifetime = Lifetime::fresh_for(Duration::from_secs(3600));

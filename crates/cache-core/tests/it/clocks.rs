@@ -33,6 +33,25 @@ async fn a_member_whose_clock_was_corrected_can_invalidate() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_comes_with_a_wrong_clock_gets_what_the_others_have_once_it_is_put_right() {
+    let network = MemoryNetwork::new(1);
+    let clock = VirtualClock::default();
+    let a = node(&network, clock, "a");
+    a.put(key(1), "value".into(), Lifetime::fresh_for(secs(1800)));
+    for (n, wrong) in [clock.ahead_by(secs(3600)), clock.behind_by(secs(3600))]
+        .into_iter()
+        .enumerate()
+    {
+        let late = node(&network, wrong, &format!("late {n}"));
+        sleep(secs(5)).await;
+        assert_eq!(late.stats().entries, 0);
+        late.observe_upstream_time(clock.now());
+        sleep(secs(1)).await;
+        assert_eq!(value(&late, key(1)).await, Some("value".into()), "{n}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_invalidation_after_a_restart_covers_what_is_on_disk() {
     let dir = TempDir::new().unwrap();
     let clock = ManualClock::default();

@@ -1,0 +1,122 @@
+//! One round with one peer: what it knows more of, and getting it.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::due::Round;
+use super::{MAX_LISTED, Question, Reply};
+use crate::digest::{Known, Summary};
+use crate::key::Key;
+use crate::peer::PeerId;
+use crate::replica::{Received, Replica};
+use crate::transport::Transport;
+use crate::wire::Message;
+
+/// What one round asks for, in bytes of values. What is left over is asked for in the next.
+const MAX_PULLED: usize = 8 * 1024 * 1024;
+
+/// One round with one peer.
+pub(super) async fn catch_up_with(
+    replica: &Arc<Replica>,
+    transport: &dyn Transport,
+    peer: PeerId,
+) -> Round {
+    let ask = async |question| {
+        let frame = Message::Ask(question).encode().ok()?;
+        let reply = transport.request(peer, frame).await.ok()?;
+        match Message::decode(&reply).ok()? {
+            Message::Reply(reply) => Some(reply),
+            // It does not know the question, being of an earlier release.
+            _ => Some(Reply::Same),
+        }
+    };
+    let mut is_vain = false;
+    let mut is_left_over = false;
+    let mut take = |received| is_vain |= received == Received::FromTheFuture;
+    let pull = async {
+        let ours = summary(replica).await?;
+        let Reply::Sums(theirs) = ask(Question::Compare(ours.root())).await? else {
+            return Some(());
+        };
+        // Tombstones first: what they cover need not be fetched.
+        let mut heard = 0;
+        while ours.tombstones_differ(&theirs) {
+            let Reply::Tombstones(tombstones) = ask(Question::Tombstones(heard)).await? else {
+                break;
+            };
+            if tombstones.is_empty() {
+                break;
+            }
+            heard = heard.saturating_add(u32::try_from(tombstones.len()).unwrap_or(u32::MAX));
+            for tombstone in tombstones {
+                take(replica.receive_tombstone(tombstone));
+            }
+        }
+        let mut buckets = ours.buckets_that_differ(&theirs);
+        let mut room = MAX_PULLED;
+        while !buckets.is_empty() && room > 0 {
+            let Reply::Versions {
+                buckets: covered,
+                versions,
+            } = ask(Question::List(buckets.clone())).await?
+            else {
+                break;
+            };
+            buckets.drain(..usize::from(covered.max(1)).min(buckets.len()));
+            let mut wanted = wanted(replica, versions, &mut room).await;
+            while !wanted.is_empty() && room > 0 {
+                let Reply::Entries(puts) = ask(Question::Want(wanted.clone())).await? else {
+                    break;
+                };
+                let came: BTreeSet<_> = puts.iter().map(|put| put.key).collect();
+                let asked_for = wanted.len();
+                wanted.retain(|key| !came.contains(key));
+                // What nobody asked for is no progress.
+                if wanted.len() == asked_for {
+                    break;
+                }
+                for put in puts {
+                    room = room.saturating_sub(put.entry.weight());
+                    take(replica.receive(put));
+                }
+            }
+        }
+        is_left_over = room == 0;
+        tracing::debug!(%peer, bytes = MAX_PULLED - room, "caught up");
+        Some(())
+    };
+    match pull.await {
+        None => Round::Unanswered,
+        Some(()) if is_vain => Round::Vain,
+        Some(()) if is_left_over => Round::LeftOver,
+        Some(()) => Round::Done,
+    }
+}
+
+/// The keys of which the peer knows more, the newest first. What is on disk here need not come
+/// over the network; it takes up its part of the round's room.
+async fn wanted(replica: &Replica, mut versions: Vec<Known>, room: &mut usize) -> Vec<Key> {
+    versions.retain(|known| replica.lacks(known));
+    versions.sort_unstable_by_key(|known| Reverse(known.stored_at));
+    versions.truncate(MAX_LISTED);
+    let mut wanted = Vec::new();
+    for known in versions {
+        if *room == 0 {
+            break;
+        }
+        let loaded = replica.load(known.key, replica.now()).await;
+        match loaded.filter(|_| !replica.lacks(&known)) {
+            Some(entry) => *room = room.saturating_sub(entry.weight()),
+            None => wanted.push(known.key),
+        }
+    }
+    wanted
+}
+
+/// Looks at everything, on a thread where that keeps nobody waiting.
+pub(super) async fn summary(replica: &Arc<Replica>) -> Option<Summary> {
+    let aside = replica.aside;
+    let replica = Arc::clone(replica);
+    aside.run(move || replica.summary()).await
+}
