@@ -20,6 +20,7 @@ use tower::{Layer, Service, ServiceExt};
 use crate::body::Body;
 use crate::credential::Credential;
 use crate::error::UpstreamError;
+use crate::retry::may_be_repeated;
 use crate::scope::Scopes;
 
 /// Requests that GitHub works on at one time; it allows
@@ -29,7 +30,8 @@ pub(crate) const IN_FLIGHT: usize = 90;
 /// Who would have to wait for longer gets 429.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// What a request costs of the 900 points that a principal has in a minute.
+/// What a request costs of the 900 points that a principal has in a minute; a query of GraphQL's is
+/// a [read](https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api#secondary-rate-limits).
 const READ: NonZeroU32 = NonZeroU32::MIN;
 const WRITE: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
 
@@ -116,7 +118,7 @@ where
         let credential = Credential::of(request.headers());
         let principal = self.layer.scopes.principal(credential.as_ref());
         Box::pin(async move {
-            let is_write = !request.method().is_safe();
+            let is_write = !request.method().is_safe() && !may_be_repeated(&request);
             match pace.turn(principal, is_write).await {
                 // Until the head of the answer is here: then GitHub's work is done, and how fast
                 // the client reads the rest is no concern of the others.

@@ -5,6 +5,7 @@ use http::Method;
 
 use super::*;
 use crate::credential::PrincipalKey;
+use crate::retry::Repeatable;
 use crate::scope::Sharing;
 
 fn layer(is_on: bool) -> PaceLayer {
@@ -75,6 +76,27 @@ async fn a_write_costs_five_points() {
     let start = Instant::now();
     service.oneshot(request(&Method::PUT, "t")).await.unwrap();
     assert_eq!(start.elapsed().as_millis() / 10, 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn queries_of_graphql_are_no_writes() {
+    let layer = layer(true);
+    let service = layer.layer(tower::service_fn(|_| async {
+        Ok(Response::new(Body::empty()))
+    }));
+    let start = Instant::now();
+    let queries = (0..100).map(|_| {
+        let mut query = request(&Method::POST, "t");
+        query.extensions_mut().insert(Repeatable);
+        service.clone().oneshot(query)
+    });
+    let answers = join_all(queries).await;
+    assert!(
+        answers
+            .into_iter()
+            .all(|answer| answer.unwrap().status() == 200)
+    );
+    assert_eq!(start.elapsed().as_secs(), 0);
 }
 
 #[tokio::test(start_paused = true)]
