@@ -103,7 +103,8 @@ impl Limits {
         let is_worth_telling = |known: &Known| {
             let quota = known.row.quota.filter(|_| known.is_ours);
             let is_of_now = quota.is_some_and(|quota| quota.as_of.saturating_add(WINDOW) > now);
-            is_of_now || forbids(&known.row).is_some()
+            // Who sends no credential is limited by address: that is ours alone.
+            known.row.principal != Scope::PUBLIC && (is_of_now || forbids(&known.row).is_some())
         };
         let known = self.known.iter().map(|(_, known)| known);
         let mut rows: Vec<_> = known

@@ -89,6 +89,10 @@ impl LimitRow {
     /// nothing for longer than GitHub does, and does not win over what is told after it.
     pub(super) fn believed(self, now: MeshTime) -> Option<Self> {
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        // Another member is limited by an address of its own.
+        if self.principal == Scope::PUBLIC {
+            return None;
+        }
         if self.resource.len() > MAX_RESOURCE || !self.resource.bytes().all(is_name) {
             return None;
         }

@@ -138,6 +138,21 @@ fn who_has_no_credential_is_charged_for_a_304_too() {
 }
 
 #[test]
+fn what_holds_for_our_address_is_told_to_nobody_and_believed_of_nobody() {
+    let limits = Limits::new();
+    let anonymous = Call {
+        principal: Scope::PUBLIC,
+        ..call(false)
+    };
+    limits.observe(&anonymous, StatusCode::OK, &quota("0", "60"), NOW);
+    assert!(limits.write(NOW, ROOM).is_empty());
+    let row = limits.known.iter().next().unwrap().1.row;
+    let other = Limits::new();
+    other.read(&postcard::to_allocvec(&row).unwrap(), NOW);
+    assert!(other.refuse(&anonymous, NOW).is_none());
+}
+
+#[test]
 fn a_limit_is_one_principals_and_one_resources() {
     let limits = told(200, &quota("0", "5000"));
     let other = |principal, resource| Call {
