@@ -24,6 +24,7 @@
 //!
 //! | layer | what it does |
 //! | --- | --- |
+//! | door | drops what a client says to its next hop alone, before anything is judged by it |
 //! | detour | sends downloads from GitHub's other hosts past the rest, and refuses other hosts |
 //! | writes | voids, on all members, what a write has changed |
 //! | cache first | answers from the [`Cache`](cache_core::Cache) what may be cached, revalidates what is stale, passes on the rest untouched |
@@ -73,6 +74,7 @@ mod fetch;
 mod gate;
 mod github;
 mod graphql;
+mod hops;
 mod hosts;
 pub mod limits;
 mod links;

@@ -55,7 +55,7 @@ pub(crate) struct Question {
 
 impl Plan {
     /// What is done with this request.
-    pub(crate) fn of<B>(request: &Request<B>, base: &BaseUrl) -> Self {
+    pub(crate) fn of<B: http_body::Body>(request: &Request<B>, base: &BaseUrl) -> Self {
         if graphql::may_be_query(request, base) {
             return Self::Read;
         }
@@ -66,7 +66,8 @@ impl Plan {
         let headers = request.headers();
         if Wishes::of(headers).no_store
             || headers.keys().any(changes_the_answer)
-            || has_body(headers)
+            // A GET with a body asks something that its URL does not say.
+            || !request.body().is_end_stream()
             || !is_at(request.uri(), base)
         {
             return Self::Bypass;
@@ -195,14 +196,6 @@ pub(crate) fn changes_the_answer(name: &HeaderName) -> bool {
 pub(crate) fn is_at(uri: &Uri, base: &BaseUrl) -> bool {
     uri.authority()
         .is_none_or(|authority| authority == base.authority())
-}
-
-/// A GET with a body asks something that its URL does not say.
-fn has_body(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::TRANSFER_ENCODING)
-        || headers
-            .get(header::CONTENT_LENGTH)
-            .is_some_and(|length| length != "0")
 }
 
 /// Path and query, with the pairs of the query sorted by name. Pairs of one name keep their

@@ -3,16 +3,20 @@
 use std::sync::Arc;
 
 use cache_core::Cache;
+use http::Request;
 use tokio::sync::Semaphore;
 use tower::Layer;
 use tower::retry::{Retry, RetryLayer};
+use tower::util::MapRequest;
 
 use crate::base_url::BaseUrl;
+use crate::body::Body;
 use crate::cache_first::{CacheFirst, CacheFirstLayer, Upward};
 use crate::detour::{Detour, DetourLayer};
 use crate::error::BuildError;
 use crate::fetch::{Desk, ROOM};
 use crate::gate::{Gate, GateLayer};
+use crate::hops;
 use crate::limits::Limits;
 use crate::observe::{ObserveLayer, Observing};
 use crate::pace::{PaceLayer, Paced};
@@ -28,8 +32,10 @@ use crate::writes::{Writes, WritesLayer};
 ///
 /// The gate is passed twice: a wait that leads nowhere is not begun, and what others have met
 /// meanwhile counts.
-pub(crate) type Stack<L> =
-    Detour<Writes<CacheFirst<Retry<RetryPolicy, Gate<Paced<Gate<Observing<Patient<L>>>>>>>>, L>;
+pub(crate) type Stack<L> = MapRequest<
+    Detour<Writes<CacheFirst<Retry<RetryPolicy, Gate<Paced<Gate<Observing<Patient<L>>>>>>>>, L>,
+    fn(Request<Body>) -> Request<Body>,
+>;
 
 /// What the decorators work with.
 #[derive(Clone)]
@@ -86,6 +92,9 @@ impl Parts {
         let attempt = gate.layer(observe.layer(PatienceLayer.layer(leaf)));
         let sending = gate.layer(pace.layer(attempt));
         let reading = cache_first.layer(RetryLayer::new(retry).layer(sending));
-        Ok(detour.layer(writes.layer(reading)))
+        Ok(MapRequest::new(
+            detour.layer(writes.layer(reading)),
+            hops::admitted,
+        ))
     }
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Request, Response, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -18,6 +18,7 @@ use tower::Service;
 use crate::base_url::BaseUrl;
 use crate::body::Body;
 use crate::error::{BuildError, UpstreamError};
+use crate::hops::drop_hop_by_hop;
 use crate::question;
 use crate::stats::Counters;
 
@@ -68,7 +69,6 @@ impl Upstream {
         parts.headers.remove(header::HOST);
         // Whoever asked us for a 100 has got it from us: RFC 9110, section 10.1.1.
         parts.headers.remove(header::EXPECT);
-        remove_hop_by_hop(&mut parts.headers);
         if let Some(via) = &self.via {
             parts.headers.append(header::VIA, via.clone());
         }
@@ -91,7 +91,7 @@ impl Upstream {
         if is_api && response.status() != StatusCode::NOT_MODIFIED {
             self.counters.api_calls.fetch_add(1, Ordering::Relaxed);
         }
-        remove_hop_by_hop(response.headers_mut());
+        drop_hop_by_hop(response.headers_mut());
         Ok(response.map(Body::streaming))
     }
 }
@@ -136,34 +136,6 @@ fn connector(base: &BaseUrl) -> Result<HttpsConnector<HttpConnector>, BuildError
         .https_or_http()
         .enable_http1()
         .wrap_connector(http))
-}
-
-/// Drops what is meant for the next hop alone:
-/// [RFC 9110, section 7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1).
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named {
-        headers.remove(name);
-    }
-    for name in [
-        header::CONNECTION,
-        HeaderName::from_static("keep-alive"),
-        HeaderName::from_static("proxy-connection"),
-        header::PROXY_AUTHENTICATE,
-        header::PROXY_AUTHORIZATION,
-        header::TE,
-        header::TRAILER,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-    ] {
-        headers.remove(name);
-    }
 }
 
 #[cfg(test)]

@@ -66,6 +66,21 @@ async fn hop_by_hop_headers_end_at_the_node_and_via_is_added() {
 }
 
 #[tokio::test]
+async fn nobody_has_the_node_drop_a_credential_and_take_it_for_good() {
+    let github = github().await;
+    let node = Node::start(github.url(), &["--p2p", "false", "--sharing", "fleet"]).await;
+    assert_eq!(node.send(ask(REPO)).await.status, StatusCode::OK);
+    for path in ["/rate_limit", REPO] {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: HOST\r\nUser-Agent: e2e\r\n\
+             Authorization: token bogus\r\nConnection: close, authorization\r\n\r\n"
+        );
+        let answer = raw(&node, &request).await;
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{path}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn links_are_rewritten_on_the_port_and_not_on_the_socket() {
     let github = github().await;
     let node = node(&github).await;

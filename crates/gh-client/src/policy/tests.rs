@@ -28,7 +28,7 @@ fn map(headers: &[(&str, &str)]) -> HeaderMap {
 /// A question about `/x`.
 fn question() -> Question {
     let base = BaseUrl::parse("https://api.github.com").unwrap();
-    let request = http::Request::get("/x").body(()).unwrap();
+    let request = http::Request::get("/x").body(crate::Body::empty()).unwrap();
     match Plan::of(&request, &base) {
         Plan::Look(question) => *question,
         _ => panic!("a GET is looked up"),

@@ -3,24 +3,6 @@
 use super::*;
 
 #[test]
-fn headers_for_the_next_hop_alone_are_dropped() {
-    let mut headers = HeaderMap::new();
-    for (name, value) in [
-        ("connection", "close, X-Private"),
-        ("x-private", "1"),
-        ("transfer-encoding", "chunked"),
-        ("keep-alive", "timeout=5"),
-        ("accept", "*/*"),
-    ] {
-        let name: HeaderName = name.parse().unwrap();
-        headers.insert(name, value.parse().unwrap());
-    }
-    remove_hop_by_hop(&mut headers);
-    let left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
-    assert_eq!(left, ["accept"]);
-}
-
-#[test]
 fn every_request_goes_below_the_apis_path_once() {
     let base = BaseUrl::parse("https://ghes.corp/api/v3").unwrap();
     let upstream = Upstream::new(Arc::new(base), None, Arc::default()).unwrap();

@@ -238,3 +238,25 @@ async fn a_formula_that_has_changed_costs_a_call_and_no_wrong_answer() {
         assert_eq!(body, format!("for {name}"));
     }
 }
+
+#[tokio::test]
+async fn a_credential_that_is_not_sent_proves_nothing() {
+    for sharing in [Sharing::Token, Sharing::Fleet] {
+        let fixture = Fixture::sharing(sharing, |asked| match token(asked) {
+            "a" => github(asked, "secret"),
+            "" => answer(200, &[], "public"),
+            _ => answer(401, &[], "Bad credentials"),
+        });
+        fixture.get_as("a").await;
+        let authorization = ("authorization", "token bogus");
+        for control in ["max-age=60", "no-store"] {
+            let trick = [
+                authorization,
+                ("connection", "close, Authorization"),
+                ("cache-control", control),
+            ];
+            assert_eq!(fixture.send(&trick).await.0, 401, "{sharing:?}");
+            assert_eq!(fixture.get_as("bogus").await.0, 401, "{sharing:?}");
+        }
+    }
+}
