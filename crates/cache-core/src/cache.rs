@@ -160,6 +160,12 @@ impl Cache {
         self.inner.replica.source_of(entry)
     }
 
+    /// The moment of what is asked of `resource` now, later than every invalidation so far: for
+    /// [`is_void_since`](Self::is_void_since).
+    pub fn asked_at(&self, resource: &Resource) -> MeshTime {
+        self.inner.replica.asked_at(resource)
+    }
+
     /// Whether what was so of `resource` at `moment` has been invalidated since.
     pub fn is_void_since(&self, resource: &Resource, moment: MeshTime) -> bool {
         self.inner.replica.is_void_as_of(resource, moment)

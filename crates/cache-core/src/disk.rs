@@ -269,12 +269,17 @@ fn open_or_start_anew(
 
 impl Tier for Disk {
     fn load(&self, key: &Key, now: MeshTime) -> Option<Entry> {
-        match self.queue.with(|pending| pending.get(key).cloned()) {
+        let (change, cut_off) = self
+            .queue
+            .with(|pending| (pending.get(key).cloned(), pending.due_cut_off()));
+        match change {
             Some(Change::Keep(entry, _)) => return Some(entry).filter(|entry| !entry.is_dead(now)),
             Some(Change::Discard(_) | Change::Forget(_)) => return None,
             None => {}
         }
         match self.shelf.with(|store| store.load(key, now))? {
+            // What is to be cut off may be in the file for a moment more.
+            Ok(Found::Entry(entry)) if cut_off.is_some_and(|at| entry.stored_at() > at) => None,
             Ok(Found::Entry(entry)) => Some(entry).filter(|entry| !entry.is_dead(now)),
             Ok(Found::Nothing) => None,
             Ok(Found::Outlived(id)) => {
@@ -339,6 +344,10 @@ impl Tier for Disk {
 
     fn sweep(&self, now: MeshTime) {
         self.queue.with(|pending| pending.sweep(now));
+    }
+
+    fn cut_off(&self, now: MeshTime) {
+        self.queue.with(|pending| pending.cut_off(now));
     }
 
     fn flush(&self) {

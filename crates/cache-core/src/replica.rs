@@ -1,6 +1,6 @@
 //! This member's copy of what the fleet knows.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -19,12 +19,13 @@ use crate::peer::PeerId;
 use crate::stats::{Counters, Stats};
 use crate::store::Store;
 use crate::tier::Tier;
-use crate::time::{Clock, MeshClock, MeshTime, Observed};
+use crate::time::{Clock, MeshClock, MeshTime};
 use crate::tombstone::Tombstones;
 
 mod admission;
 mod known;
 mod reading;
+mod stamping;
 
 pub(crate) use admission::Received;
 
@@ -33,9 +34,6 @@ const MAX_TOMBSTONES: usize = 16 * 1024;
 
 /// The part of the memory, one in so many, that is given to the index of what was evicted.
 const INDEX_SHARE: u64 = 32;
-
-/// A correction of the clock that somebody may want to know of, in milliseconds.
-const WORTH_TELLING: u64 = 1000;
 
 /// The copy that the cache in front and the node behind work on together.
 pub(crate) struct Replica {
@@ -103,7 +101,7 @@ impl Replica {
         for tombstone in recalled.tombstones {
             tombstones.insert(tombstone);
         }
-        Self {
+        let replica = Self {
             local_peer,
             outbox: Outbox::new(bounds.max_queued_bytes),
             counters: Arc::default(),
@@ -123,28 +121,9 @@ impl Replica {
             latest: AtomicU64::new(recalled.latest.as_millis()),
             longest_lifetime: bounds.longest_lifetime,
             overdue: Notify::new(),
-        }
-    }
-
-    pub(crate) fn now(&self) -> MeshTime {
-        self.clock.now()
-    }
-
-    pub(crate) fn observe_upstream_time(&self, upstream: MeshTime) {
-        match self.clock.observe(upstream) {
-            Observed::Unchanged => {}
-            Observed::Moved { from, to } if from.abs_diff(to) >= WORTH_TELLING => {
-                tracing::info!(
-                    "the local clock differs from upstream's: {to} ms are added to it from now on"
-                );
-                // What was refused, or passed for dead, may not be so by this time.
-                self.due.owe_all();
-            }
-            Observed::Moved { .. } => {}
-            Observed::Absurd => tracing::debug!(
-                "upstream's clock says {upstream}, over a day from the local one: not believed"
-            ),
-        }
+        };
+        replica.cut_off_future(replica.now());
+        replica
     }
 
     /// Since when this member knows what some other one does.
@@ -170,9 +149,5 @@ impl Replica {
 
     pub(crate) fn tier(&self) -> Option<&Arc<dyn Tier>> {
         self.tier.as_ref()
-    }
-
-    fn saw(&self, stamp: MeshTime) {
-        self.latest.fetch_max(stamp.as_millis(), Ordering::Relaxed);
     }
 }

@@ -35,6 +35,10 @@ pub(crate) trait Tier: Send + Sync + 'static {
     /// Frees the room of what is dead at `now`, and tombstones with it. May block.
     fn sweep(&self, now: MeshTime);
 
+    /// Lets go of entries that are later than `now`, and brings tombstones down to it that lie
+    /// further ahead than stamps may, soon. Does not block.
+    fn cut_off(&self, now: MeshTime);
+
     /// Writes down what is still waiting to be. May block.
     fn flush(&self);
 

@@ -58,6 +58,11 @@ impl MeshTime {
         self > now.saturating_add(MAX_SKEW)
     }
 
+    /// This moment, or `now` where it lies further ahead of that than it may.
+    pub(crate) fn unless_ahead_of(self, now: Self) -> Self {
+        if self.is_ahead_of(now) { now } else { self }
+    }
+
     /// The next moment that can be told apart from this one.
     pub(crate) const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -125,7 +130,7 @@ impl MeshClock {
     pub(crate) const MAX_OFFSET: Duration = Duration::from_secs(24 * 3600);
 
     /// A `Date` names a second, and may have been on its way for as long again.
-    const RESOLUTION: i64 = 2000;
+    pub(crate) const RESOLUTION: Duration = Duration::from_secs(2);
 
     /// The offset is the median of so many observations, so that a few wrong ones do no harm. The
     /// first is taken as it is: there is none to compare it with.
@@ -159,7 +164,7 @@ impl MeshClock {
         if samples.len() == Self::SAMPLES {
             samples.pop_front();
         }
-        samples.push_back(offset.clamp(least, least + Self::RESOLUTION));
+        samples.push_back(offset.clamp(least, least + Self::RESOLUTION.as_millis() as i64));
         let mut sorted: Vec<_> = samples.iter().copied().collect();
         sorted.sort_unstable();
         // Of an even number, both medians will do: stay as close to the present offset as they let.

@@ -122,6 +122,19 @@ impl Tombstones {
         true
     }
 
+    /// Brings down to `now` what lies further ahead of it than stamps may; tells whether there was
+    /// anything.
+    pub(crate) fn lower(&self, now: MeshTime) -> bool {
+        if !MeshTime::from_millis(self.latest.load(Ordering::Acquire)).is_ahead_of(now) {
+            return false;
+        }
+        let mut table = self.write();
+        let is_lower = table.lower(now);
+        let latest = table.latest().as_millis();
+        self.latest.store(latest, Ordering::Release);
+        is_lower
+    }
+
     /// Forgets what nothing can turn up for any more.
     pub(crate) fn sweep(&self, now: MeshTime) {
         let mut table = self.write();
@@ -188,6 +201,28 @@ impl Table {
         if let Some(tombstone) = removed {
             self.by_age.remove(&(tombstone.stamp, tombstone.target));
         }
+    }
+
+    fn lower(&mut self, now: MeshTime) -> bool {
+        let floor = self.floor;
+        self.floor = floor.map(|floor| floor.unless_ahead_of(now));
+        let ahead = |tombstone: &&Tombstone| tombstone.stamp.is_ahead_of(now);
+        let ahead: Vec<_> = self.all().filter(ahead).cloned().collect();
+        let is_lower = self.floor != floor || !ahead.is_empty();
+        for tombstone in ahead {
+            self.remove(&tombstone.target);
+            self.insert(Tombstone {
+                stamp: now,
+                ..tombstone
+            });
+        }
+        is_lower
+    }
+
+    /// The latest moment up to which anything is void.
+    fn latest(&self) -> MeshTime {
+        let latest = self.by_age.last().map(|(stamp, _)| *stamp);
+        latest.max(self.floor).unwrap_or_default()
     }
 
     fn raise_floor(&mut self) {

@@ -105,7 +105,7 @@ where
         let proven = self.desk.proofs.find(&self.cache, &self.resource).await;
         let basis = self.basis(stale, proven.as_ref()).await;
         // An invalidation that comes in meanwhile is later than the proof, and voids it.
-        let asked_at = self.cache.now();
+        let asked_at = self.cache.asked_at(&self.resource);
         let reply = time::timeout(PATIENCE, self.ask(&basis)).await;
         match reply.unwrap_or(Err(UpstreamError::TimedOut(PATIENCE))) {
             Ok(Reply::NotModified(headers)) => Ok(self.confirmed(basis, &headers, asked_at)?),

@@ -35,6 +35,7 @@ pub(super) struct Pending {
     bytes: usize,
     tombstones: HashMap<Target, Tombstone>,
     sweep: Option<MeshTime>,
+    cut_off: Option<MeshTime>,
 }
 
 /// Some of what is pending, to be written in one go.
@@ -59,6 +60,7 @@ impl Pending {
             bytes: 0,
             tombstones: HashMap::new(),
             sweep: None,
+            cut_off: None,
         }
     }
 
@@ -82,7 +84,9 @@ impl Pending {
             Some(Change::Keep(held, _)) => {
                 merge::compare(held, &entry) != Ordering::Less && !held.stored_at().is_ahead_of(now)
             }
-            Some(Change::Discard(until)) => *until >= Version::of(&entry),
+            Some(Change::Discard(until)) => {
+                *until >= Version::of(&entry) && !until.stored_at.is_ahead_of(now)
+            }
             Some(Change::Forget(_)) | None => false,
         };
         is_known || self.put(key, Change::Keep(entry, now))
@@ -127,12 +131,42 @@ impl Pending {
         self.sweep = self.sweep.max(Some(now));
     }
 
+    /// Has entries let go of that are later than `now`, and tombstones brought down.
+    pub(super) fn cut_off(&mut self, now: MeshTime) {
+        self.cut_off = Some(now);
+        for change in self.changes.values_mut() {
+            if let Change::Keep(entry, _) = change
+                && entry.stored_at() > now
+            {
+                let until = Version::of(entry);
+                self.bytes -= change.weight();
+                *change = Change::Discard(until);
+                self.bytes += change.weight();
+            }
+        }
+        for tombstone in self.tombstones.values_mut() {
+            tombstone.stamp = tombstone.stamp.unless_ahead_of(now);
+        }
+    }
+
+    /// The moment for which that is due, until it is [done](Self::is_cut_off).
+    pub(super) fn due_cut_off(&self) -> Option<MeshTime> {
+        self.cut_off
+    }
+
+    pub(super) fn is_cut_off(&mut self, now: MeshTime) {
+        if self.cut_off == Some(now) {
+            self.cut_off = None;
+        }
+    }
+
     pub(super) fn take_sweep(&mut self) -> Option<MeshTime> {
         self.sweep.take()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.tombstones.is_empty() && self.sweep.is_none()
+        let nothing_else = self.sweep.is_none() && self.cut_off.is_none();
+        self.changes.is_empty() && self.tombstones.is_empty() && nothing_else
     }
 
     /// Whether it is time to write, however little time has gone by.

@@ -185,6 +185,12 @@ impl Store {
         })
     }
 
+    /// Drops entries that are later than `now`, up to `max`, and brings tombstones down to it that
+    /// lie further ahead than stamps may; tells how many entries, and the totals afterwards.
+    pub(super) fn cut_off(&self, now: MeshTime, max: u64) -> Result<(u64, Totals), Fault> {
+        self.transact(|writing| writing.cut_off(now, max))
+    }
+
     /// Drops what dies first, until no more than `max_bytes` are charged, but no more than `max`
     /// entries; tells how many, and the totals afterwards.
     pub(super) fn make_room(&self, max_bytes: u64, max: u64) -> Result<(u64, Totals), Fault> {

@@ -15,7 +15,7 @@ use crate::entry::Entry;
 use crate::key::Key;
 use crate::merge::Version;
 use crate::sealer::Sealer;
-use crate::time::MeshTime;
+use crate::time::{MAX_SKEW, MeshTime};
 use crate::tombstone::Tombstone;
 
 /// The tables of a transaction, and the totals as it goes on.
@@ -114,7 +114,7 @@ impl<'a> Writing<'a> {
                     if let Some(place) = self.place(key)?
                         && place.id == *id
                     {
-                        self.remove(key, &place)?;
+                        self.remove(&key_bytes(key), &place)?;
                     }
                 }
             }
@@ -176,6 +176,44 @@ impl<'a> Writing<'a> {
         Ok(self.tombstones.retain(|_, value| is_alive(value))?)
     }
 
+    /// Drops entries that are later than `now`, up to `max`, and brings tombstones down to it that
+    /// lie further ahead than stamps may; tells how many entries, and what is left.
+    pub(super) fn cut_off(&mut self, now: MeshTime, max: u64) -> Result<(u64, Totals), Fault> {
+        let is_ahead = |stamp| MeshTime::from_millis(stamp).is_ahead_of(now);
+        let mut lowered = Vec::new();
+        for row in self.tombstones.iter()? {
+            let (key, value) = row?;
+            if tombstone_times(value.value()).is_some_and(|(stamp, ..)| is_ahead(stamp)) {
+                lowered.push(read_tombstone(self.sealer, key.value(), value.value())?);
+            }
+        }
+        for tombstone in lowered {
+            self.write_tombstone(&Tombstone {
+                stamp: now,
+                ..tombstone
+            })?;
+        }
+        let mut later = Vec::new();
+        for row in self.entries.iter()? {
+            let (key, place) = row?;
+            let place = Place::from(place.value());
+            if later.len() as u64 == max {
+                break;
+            }
+            if place.stored_at > now.as_millis() {
+                later.push((*key.value(), place));
+            }
+        }
+        for (key, place) in &later {
+            self.remove(key, place)?;
+        }
+        if later.is_empty() {
+            // Of tombstones within what stamps may be ahead, there may be some.
+            self.latest = self.latest.min(now.saturating_add(MAX_SKEW));
+        }
+        Ok((later.len() as u64, self.totals))
+    }
+
     /// Keeps the greater of `entry` and what is there; tells whether that was possible.
     fn keep(
         &mut self,
@@ -204,7 +242,7 @@ impl<'a> Writing<'a> {
             return Ok(false);
         }
         if let Some(held) = &held {
-            self.remove(key, held)?;
+            self.remove(&key_bytes(key), held)?;
         }
         self.insert(key, &place, &sealed)?;
         // From a clock that ran ahead nothing can be learnt.
@@ -224,7 +262,7 @@ impl<'a> Writing<'a> {
         if is_newer {
             return Ok(());
         }
-        self.remove(key, &held)
+        self.remove(&key_bytes(key), &held)
     }
 
     fn insert(&mut self, key: &Key, place: &Place, sealed: &[u8]) -> Result<(), Fault> {
@@ -246,13 +284,12 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    fn remove(&mut self, key: &Key, place: &Place) -> Result<(), Fault> {
-        let key = key_bytes(key);
-        self.entries.remove(&key)?;
+    fn remove(&mut self, key: &[u8; KEY_LEN], place: &Place) -> Result<(), Fault> {
+        self.entries.remove(key)?;
         self.totals.remove(place);
         let body = self.bodies.get((place.dies_at, place.id))?;
         // In a damaged file the body may be another's.
-        if body.is_some_and(|body| body.value().starts_with(&key)) {
+        if body.is_some_and(|body| body.value().starts_with(key)) {
             self.remove_body(place)?;
         }
         Ok(())

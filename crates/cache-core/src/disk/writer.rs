@@ -147,6 +147,10 @@ impl Writer {
         if !self.shelf.is_open() {
             self.open()?;
         }
+        if let Some(now) = self.queue.with(|pending| pending.due_cut_off()) {
+            self.cut_off(now)?;
+            self.queue.with(|pending| pending.is_cut_off(now));
+        }
         if let Some(now) = self.queue.with(Pending::take_sweep) {
             self.sweep(now)?;
         }
@@ -168,6 +172,16 @@ impl Writer {
                 }
                 Err(Fault::AtBound) => self.shrink()?,
                 Err(fault) => return Err(fault),
+            }
+        }
+    }
+
+    fn cut_off(&self, now: MeshTime) -> Result<(), Fault> {
+        loop {
+            let (dropped, totals) = self.with_store(|store| store.cut_off(now, self.stride))?;
+            self.shelf.set_totals(totals);
+            if dropped == 0 {
+                return Ok(());
             }
         }
     }

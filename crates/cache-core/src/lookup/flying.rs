@@ -38,7 +38,7 @@ impl Flying {
             Ok(landed) => return landed,
             Err(stale) => stale,
         };
-        let asked_at = self.replica.now();
+        let asked_at = self.replica.asked_at(&self.resource);
         let mut leave = Leave::None;
         // Who has yet to prove a right gets nothing that others fetch.
         let disappointments = match self.freshness.is_alone() {

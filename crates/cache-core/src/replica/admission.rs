@@ -1,10 +1,9 @@
 //! What gets into a replica and what has to leave it, by which rules.
 
-use std::sync::atomic::Ordering;
-
 use bytes::Bytes;
 
 use super::Replica;
+use super::stamping::VoidUntil;
 use crate::entry::Entry;
 use crate::events::Event;
 use crate::freshness::Lifetime;
@@ -12,7 +11,7 @@ use crate::key::{Key, Resource};
 use crate::merge::Version;
 use crate::outbox::News;
 use crate::store::Merged;
-use crate::time::{MAX_SKEW, MeshTime};
+use crate::time::MeshTime;
 use crate::tombstone::{Target, Tombstone};
 use crate::wire::Put;
 
@@ -23,29 +22,11 @@ pub(crate) enum Received {
     Accepted,
     /// Nothing new.
     Ignored,
-    /// Its stamp lies further ahead of our clock than [`MAX_SKEW`].
+    /// Its stamp lies further ahead of our clock than [`MAX_SKEW`](crate::MAX_SKEW).
     FromTheFuture,
 }
 
 impl Replica {
-    /// A stamp for what upstream is about to be asked: the present, or the moment after the newest
-    /// version and the latest invalidation known, so that stamps never run backwards.
-    ///
-    /// It is taken before upstream is asked. An invalidation that comes in while the answer is on
-    /// its way is then later than the answer, and wins.
-    pub(crate) fn stamp(&self, resource: &Resource) -> MeshTime {
-        let Resource { key, path } = resource;
-        let now = self.now();
-        let held = self.get(key, now).map(|entry| entry.stored_at());
-        let evicted = self.evicted(key, now).map(|version| version.stored_at);
-        let void = self.tombstones.until(key, path);
-        let recalled = Some(self.recalled).filter(|stamp| !stamp.is_ahead_of(now));
-        let seen = [held, evicted, void, recalled].into_iter().flatten().max();
-        let stamp = now.max(seen.map(MeshTime::next).unwrap_or_default());
-        self.saw(stamp);
-        stamp
-    }
-
     /// Keeps a value of our own and queues it for the peers, unless an invalidation has come in
     /// since the stamp was taken.
     pub(crate) fn commit(
@@ -65,18 +46,16 @@ impl Replica {
 
     /// Makes a target void and queues that for the peers.
     pub(crate) fn bury(&self, target: Target) {
-        // No earlier than all that has been seen, so that nothing which it covers is later. What
-        // lies further ahead than this counts for nothing here, and is refused elsewhere.
-        let now = self.now();
-        let latest = MeshTime::from_millis(self.latest.load(Ordering::Relaxed));
+        let VoidUntil { here, told } = self.void_until();
         let tombstone = Tombstone {
             target,
-            stamp: latest.clamp(now, now.saturating_add(MAX_SKEW)),
+            stamp: here,
             kept_for: self.longest_lifetime,
             origin: self.local_peer,
         };
         if self.remember(tombstone.clone()) {
-            self.tell_peers(News::Invalidate(tombstone));
+            let stamp = told;
+            self.tell_peers(News::Invalidate(Tombstone { stamp, ..tombstone }));
         }
     }
 
@@ -112,6 +91,7 @@ impl Replica {
     /// Takes time that grows with what is held: not for a thread that others wait for.
     pub(crate) fn sweep(&self) {
         let now = self.now();
+        self.cut_off_future(now);
         for (key, entry) in self.store.iter() {
             if self.is_over(&entry, now) || self.is_void(&key, &entry) {
                 self.drop_if_over(key, now);

@@ -46,6 +46,7 @@ enum Change {
     Discard(Key, Entry),
     Bury(Tombstone),
     Sweep(MeshTime),
+    CutOff(MeshTime),
 }
 
 impl MemoryDisk {
@@ -98,6 +99,7 @@ impl Contents {
         for (_, change) in &self.pending {
             match change {
                 Change::Keep(of, ..) | Change::Discard(of, _) if of == key => one.apply(change),
+                Change::CutOff(_) => one.apply(change),
                 _ => {}
             }
         }
@@ -130,6 +132,12 @@ impl Written {
             Change::Sweep(now) => {
                 self.entries.retain(|_, entry| entry.dies_at() > *now);
                 self.tombstones.retain(|_, held| held.dies_at() > *now);
+            }
+            Change::CutOff(now) => {
+                self.entries.retain(|_, entry| entry.stored_at() <= *now);
+                for tombstone in self.tombstones.values_mut() {
+                    tombstone.stamp = tombstone.stamp.unless_ahead_of(*now);
+                }
             }
         }
     }
@@ -170,6 +178,10 @@ impl Tier for MemoryDisk {
 
     fn sweep(&self, now: MeshTime) {
         self.change(Change::Sweep(now));
+    }
+
+    fn cut_off(&self, now: MeshTime) {
+        self.change(Change::CutOff(now));
     }
 
     fn flush(&self) {

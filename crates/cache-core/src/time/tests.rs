@@ -6,6 +6,7 @@ use super::*;
 use crate::testing::ManualClock;
 
 const HOUR: i64 = 3_600_000;
+const RESOLUTION: i64 = MeshClock::RESOLUTION.as_millis() as i64;
 
 /// A local clock that is off by so many milliseconds, and what upstream's `Date` then says.
 struct Fixture {
@@ -57,7 +58,7 @@ fn the_first_answer_corrects_a_clock_that_is_wrong() {
             fixture.hear(Duration::ZERO),
             Observed::Moved { .. }
         ));
-        assert!(fixture.error().abs() <= MeshClock::RESOLUTION, "{off}");
+        assert!(fixture.error().abs() <= RESOLUTION, "{off}");
     }
 }
 
@@ -83,7 +84,7 @@ fn a_local_clock_that_is_set_right_is_followed_after_three_answers() {
     for _ in 0..3 {
         fixture.hear(Duration::ZERO);
     }
-    assert!(fixture.error().abs() <= MeshClock::RESOLUTION);
+    assert!(fixture.error().abs() <= RESOLUTION);
 }
 
 #[test]
@@ -117,7 +118,7 @@ proptest! {
         let mut fixture = Fixture::off_by(off);
         for (on_its_way, pause) in answers {
             fixture.hear(Duration::from_millis(on_its_way));
-            prop_assert!(fixture.error().abs() <= MeshClock::RESOLUTION, "{}", fixture.error());
+            prop_assert!(fixture.error().abs() <= RESOLUTION, "{}", fixture.error());
             fixture.pass(Duration::from_millis(pause));
         }
     }

@@ -1,7 +1,9 @@
 //! Clocks that were wrong and are put right, and what was stamped in between.
 
+use std::time::Duration;
+
 use cache_core::testing::{ManualClock, MemoryNetwork, VirtualClock};
-use cache_core::{Clock, Fetched, Freshness, Lifetime};
+use cache_core::{Cache, Clock, Fetched, Freshness, Lifetime, MeshTime};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -13,7 +15,8 @@ async fn a_member_whose_clock_was_corrected_can_invalidate() {
     let network = MemoryNetwork::new(1);
     let clock = VirtualClock::default();
     let a = node(&network, clock.ahead_by(secs(3600)), "a");
-    let b = node(&network, clock, "b");
+    // Right, if a little behind the other once that has been put right.
+    let b = node(&network, clock.behind_by(secs(1)), "b");
     // The stamp of the first fetch is taken before upstream's clock has been heard.
     let cache = a.clone();
     let fetch = move |_| async move {
@@ -27,9 +30,105 @@ async fn a_member_whose_clock_was_corrected_can_invalidate() {
     sleep(secs(1)).await;
     assert_eq!(value(&b, key(1)).await, Some("to be withdrawn".into()));
     a.invalidate(key(1));
-    sleep(secs(120)).await;
+    sleep(secs(1)).await;
     assert_eq!(value(&a, key(1)).await, None);
-    assert_eq!(value(&b, key(1)).await, None, "two minutes later");
+    assert_eq!(value(&b, key(1)).await, None, "a second later");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_a_fast_clock_invalidated_can_be_kept_again_once_the_clock_is_right() {
+    let clock = ManualClock::default();
+    let right = clock.now();
+    clock.set(right.saturating_add(secs(3600)));
+    let cache = Cache::builder().clock(clock.clone()).build();
+    cache.invalidate(key(1));
+    cache.observe_upstream_time(right);
+    cache.put(key(1), "kept".into(), DAY);
+    assert_eq!(value(&cache, key(1)).await, Some("kept".into()));
+
+    // The same, where nobody but the sweep notices.
+    let clock = ManualClock::default();
+    let cache = Cache::builder().clock(clock.clone()).build();
+    clock.set(right.saturating_add(secs(3600)));
+    cache.invalidate_all();
+    clock.set(right);
+    sleep(secs(70)).await;
+    cache.put(key(1), "kept".into(), DAY);
+    assert_eq!(value(&cache, key(1)).await, Some("kept".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_a_fast_clock_invalidated_can_be_kept_again_after_a_restart() {
+    let dir = TempDir::new().unwrap();
+    let clock = ManualClock::default();
+    let right = clock.now();
+    clock.set(right.saturating_add(secs(3600)));
+    let cache = node_in(&dir, clock.clone());
+    cache.put(key(1), "withdrawn".into(), DAY);
+    cache.invalidate(key(1));
+    end(cache).await;
+    clock.set(right);
+    for round in ["first", "second"] {
+        let cache = node_in(&dir, clock.clone());
+        cache.put(key(1), round.into(), DAY);
+        assert_eq!(value(&cache, key(1)).await, Some(round.into()));
+        end(cache).await;
+        clock.advance(secs(1));
+    }
+    // Nor does what was withdrawn come back when its time has come.
+    clock.advance(secs(3700));
+    let cache = node_in(&dir, clock);
+    assert_eq!(value(&cache, key(1)).await, Some("second".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_asked_before_a_write_does_not_outlive_it_though_the_clock_ran_fast() {
+    let network = MemoryNetwork::new(1);
+    let clock = VirtualClock::default();
+    let writer = node(&network, clock, "writer");
+    // As far off as a `Date` can leave it.
+    let reader = node(
+        &network,
+        clock.ahead_by(Duration::from_millis(1900)),
+        "reader",
+    );
+    let fetch = |_| async {
+        sleep(secs(1)).await;
+        Ok(Fetched::New("from before".into(), DAY))
+    };
+    let asked = reader.get_or_fetch(key(1), Freshness::AS_STORED, fetch);
+    let written = async {
+        sleep(Duration::from_millis(500)).await;
+        writer.invalidate(key(1));
+    };
+    let (answer, ()) = tokio::join!(asked, written);
+    answer.unwrap();
+    sleep(secs(1)).await;
+    assert_eq!(value(&writer, key(1)).await, None);
+    assert_eq!(value(&reader, key(1)).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stamp_is_later_than_the_last_though_nothing_is_remembered_of_it() {
+    let clock = ManualClock::default();
+    let cache = Cache::builder()
+        .clock(clock.clone())
+        .max_bytes(200_000)
+        .build();
+    // Too many for the memory, and for what is remembered of what was there.
+    for n in 0..2_000 {
+        cache.put(key(n), "x".into(), DAY);
+    }
+    let mut gone = key(0);
+    for n in 0..1_000 {
+        if value(&cache, key(n)).await.is_none() {
+            gone = key(n);
+            break;
+        }
+    }
+    let before = clock.now();
+    clock.set(MeshTime::from_millis(clock.now().as_millis() - 4_000));
+    assert!(cache.put(gone, "y".into(), DAY).stored_at() > before);
 }
 
 #[tokio::test(start_paused = true)]
@@ -61,9 +160,11 @@ async fn an_invalidation_after_a_restart_covers_what_is_on_disk() {
     cache.put(key(1), "withdrawn".into(), DAY);
     end(cache).await;
     clock.advance(secs(10));
-    let cache = node_in(&dir, clock);
+    let cache = node_in(&dir, clock.clone());
     cache.invalidate(key(1));
     assert_eq!(value(&cache, key(1)).await, None);
+    cache.observe_upstream_time(clock.now().saturating_add(secs(3600)));
+    assert_eq!(value(&cache, key(1)).await, None, "by upstream's clock");
 }
 
 #[tokio::test(start_paused = true)]

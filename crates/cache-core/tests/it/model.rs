@@ -15,6 +15,9 @@ use crate::world::{PATHS, resource};
 /// The default of `Builder::longest_lifetime`.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(8 * 24 * 3600);
 
+/// By how much two clocks may differ that are right.
+const RESOLUTION: Duration = Duration::from_secs(2);
+
 #[derive(Debug, Default)]
 pub(crate) struct Model {
     pub(crate) now: MeshTime,
@@ -80,14 +83,17 @@ impl Model {
     }
 
     pub(crate) fn put(&mut self, n: usize, value: Bytes, lifetime: Lifetime) -> Entry {
-        // Later than what is held and what is void, whatever the clock says.
+        // Later than what is held and what is void, unless that is from a clock that ran ahead.
         let held = self.look(n).map(|entry| entry.stored_at());
-        let seen = held.into_iter().chain(self.void_until(n)).max();
-        let next = seen.map(|seen| seen.saturating_add(Duration::from_millis(1)));
-        let stamp = next.unwrap_or_default().max(self.now);
-        self.latest = self.latest.max(stamp);
+        let void = self.void_until(n).filter(|until| !self.is_ahead(*until));
+        let next = |seen: MeshTime| seen.saturating_add(Duration::from_millis(1));
+        let seen = held.into_iter().chain(void).max();
+        let stamp = seen.map(next).unwrap_or_default().max(self.now);
+        self.saw(stamp);
         let entry = Entry::new(stamp, PeerId::LOCAL, resource(n).path, value, lifetime);
-        self.held.insert(n, entry.clone());
+        if !self.is_void(n, &entry) {
+            self.held.insert(n, entry.clone());
+        }
         entry
     }
 
@@ -164,17 +170,33 @@ impl Model {
 
     /// Makes void what is held, and all that is not later than anything ever seen.
     pub(crate) fn invalidate(&mut self, target: Target) {
-        let furthest = self.now.saturating_add(MAX_SKEW);
-        let stamp = self.latest.clamp(self.now, furthest);
+        if self.is_ahead(self.latest) {
+            self.cut_off();
+        }
+        let stamp = self.latest.max(self.now.saturating_add(RESOLUTION));
         let ours = (stamp, LONGEST_LIFETIME, PeerId::LOCAL);
         let greatest = self.void.entry(target).or_insert(ours);
         *greatest = ours.max(*greatest);
     }
 
+    /// What clocks that ran ahead have left behind does not wait for its time to come.
+    fn cut_off(&mut self) {
+        let now = self.now;
+        let before = self.held.len();
+        self.held.retain(|_, entry| entry.stored_at() <= now);
+        self.counted.expirations += (before - self.held.len()) as u64;
+        for (until, ..) in self.void.values_mut() {
+            if *until > now.saturating_add(MAX_SKEW) {
+                *until = now;
+            }
+        }
+        self.latest = self.latest.min(now);
+    }
+
     pub(crate) fn receive(&mut self, n: usize, put: Put) {
         let entry = put.entry;
         let stored_at = entry.stored_at();
-        if stored_at > self.now.saturating_add(MAX_SKEW) {
+        if self.is_ahead(stored_at) {
             self.counted.rejected += 1;
         } else if self.is_over(n, &entry)
             || self
@@ -184,7 +206,7 @@ impl Model {
             self.counted.ignored += 1;
         } else {
             self.counted.accepted += 1;
-            self.latest = self.latest.max(stored_at);
+            self.saw(stored_at);
             self.held.insert(n, entry);
         }
     }
@@ -192,7 +214,7 @@ impl Model {
     pub(crate) fn receive_tombstone(&mut self, tombstone: Tombstone) {
         let theirs = (tombstone.stamp, tombstone.kept_for, tombstone.origin);
         let known = self.void.get(&tombstone.target);
-        if tombstone.stamp > self.now.saturating_add(MAX_SKEW) {
+        if self.is_ahead(tombstone.stamp) {
             self.counted.rejected += 1;
         } else if tombstone.dies_at() <= self.now || known.is_some_and(|known| *known >= theirs) {
             self.counted.ignored += 1;
@@ -241,7 +263,17 @@ impl Model {
         self.is_void(n, entry)
             || self.state(entry, Freshness::AS_STORED) == State::Dead
             || self.now.since(entry.stored_at()) >= LONGEST_LIFETIME
-            || entry.stored_at() > self.now.saturating_add(MAX_SKEW)
+            || self.is_ahead(entry.stored_at())
+    }
+
+    fn is_ahead(&self, stamp: MeshTime) -> bool {
+        stamp > self.now.saturating_add(MAX_SKEW)
+    }
+
+    fn saw(&mut self, stamp: MeshTime) {
+        if !self.is_ahead(stamp) {
+            self.latest = self.latest.max(stamp);
+        }
     }
 
     fn is_void(&self, n: usize, entry: &Entry) -> bool {
