@@ -58,7 +58,7 @@ use fault::Fault;
 use files::{Directory, Files};
 use lock::{Lock, Refused};
 use pending::{Change, Pending};
-use queue::Queue;
+use queue::{Met, Queue};
 use shelf::Shelf;
 use store::{Found, Store};
 use writer::{Limits, Writer, set_aside};
@@ -197,7 +197,8 @@ impl Disk {
             }
             // The writer goes on trying.
             Err(fault @ Fault::DiskFull(_)) => {
-                queue.report(fault);
+                let generation = shelf.generation();
+                queue.report(Met { fault, generation });
                 None
             }
             Err(fault) => {
@@ -277,7 +278,8 @@ impl Tier for Disk {
             Some(Change::Discard(_) | Change::Forget(_)) => return None,
             None => {}
         }
-        match self.shelf.with(|store| store.load(key, now))? {
+        let (generation, found) = self.shelf.read(|store| store.load(key, now))?;
+        match found {
             // What is to be cut off may be in the file for a moment more.
             Ok(Found::Entry(entry)) if cut_off.is_some_and(|at| entry.stored_at() > at) => None,
             Ok(Found::Entry(entry)) => Some(entry).filter(|entry| !entry.is_dead(now)),
@@ -287,8 +289,7 @@ impl Tier for Disk {
                 None
             }
             Ok(Found::Unreadable(id)) => {
-                self.shelf.unreadable.add(1);
-                let unreadable = self.shelf.unreadable.get();
+                let unreadable = self.shelf.count_unreadable();
                 if unreadable == 1 {
                     tracing::warn!(
                         "an entry on disk does not open and is dropped; further ones are only \
@@ -296,15 +297,15 @@ impl Tier for Disk {
                     );
                 }
                 if unreadable.is_multiple_of(Self::MAX_UNREADABLE) {
-                    let reason = "too many entries in it do not open".to_owned();
-                    self.queue.report(Fault::Broken(reason));
+                    let fault = Fault::Broken("too many entries in it do not open".to_owned());
+                    self.queue.report(Met { fault, generation });
                 } else {
                     self.queue.with(|pending| pending.forget(*key, id));
                 }
                 None
             }
             Err(fault) => {
-                self.queue.report(fault);
+                self.queue.report(Met { fault, generation });
                 None
             }
         }
@@ -312,9 +313,9 @@ impl Tier for Disk {
 
     fn keys_of(&self, family: &Family, max: usize) -> Vec<Key> {
         let mut keys = self.queue.with(|pending| pending.keys_of(family, max));
-        match self.shelf.with(|store| store.keys_of(family, max)) {
-            Some(Ok(kept)) => keys.extend(kept),
-            Some(Err(fault)) => self.queue.report(fault),
+        match self.shelf.read(|store| store.keys_of(family, max)) {
+            Some((_, Ok(kept))) => keys.extend(kept),
+            Some((generation, Err(fault))) => self.queue.report(Met { fault, generation }),
             None => {}
         }
         keys.sort_unstable();

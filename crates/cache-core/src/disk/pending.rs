@@ -1,8 +1,7 @@
 //! What waits to be written: the newest version of each key, bounded in bytes.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
-use std::collections::hash_map;
+use std::collections::{BTreeMap, HashMap, hash_map};
 
 use crate::entry::Entry;
 use crate::key::{Family, Key};
@@ -25,17 +24,27 @@ pub(super) enum Change {
 /// Changes on their way to the file. They stay here until they are in it, so that a lookup that
 /// finds nothing here finds it there.
 ///
-/// Bounded in bytes. At the bound an entry that is offered is dropped. Tombstones have a bound of
+/// Oldest first; a newer version takes the place of an older one. Bounded in bytes. At the bound an
+/// entry that is offered is dropped. Tombstones have a bound of
 /// their own, in number; there they become one that covers all of them.
 #[derive(Debug)]
 pub(super) struct Pending {
     max_bytes: usize,
     max_tombstones: usize,
-    changes: HashMap<Key, Change>,
+    changes: HashMap<Key, Waiting>,
+    /// The keys in the order of their tickets, which is that in which they came.
+    order: BTreeMap<u64, Key>,
+    next_ticket: u64,
     bytes: usize,
     tombstones: HashMap<Target, Tombstone>,
     sweep: Option<MeshTime>,
     cut_off: Option<MeshTime>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    ticket: u64,
+    change: Change,
 }
 
 /// Some of what is pending, to be written in one go.
@@ -57,6 +66,8 @@ impl Pending {
             max_bytes,
             max_tombstones,
             changes: HashMap::new(),
+            order: BTreeMap::new(),
+            next_ticket: 0,
             bytes: 0,
             tombstones: HashMap::new(),
             sweep: None,
@@ -66,21 +77,22 @@ impl Pending {
 
     /// The entry that waits under `key`, or that the one in the file has been let go of.
     pub(super) fn get(&self, key: &Key) -> Option<&Change> {
-        self.changes.get(key)
+        self.changes.get(key).map(|waiting| &waiting.change)
     }
 
     /// The keys of a family under which an entry waits, at most `max`.
     pub(super) fn keys_of(&self, family: &Family, max: usize) -> Vec<Key> {
-        let waiting = self.changes.iter().filter_map(|(key, change)| {
-            let is_kept = matches!(change, Change::Keep(..));
+        let waiting = self.changes.iter().filter_map(|(key, waiting)| {
+            let is_kept = matches!(waiting.change, Change::Keep(..));
             (key.family == *family && is_kept).then_some(*key)
         });
         waiting.take(max).collect()
     }
 
-    /// Takes in a newer version; tells whether there was room.
+    /// Takes in a newer version; tells whether there was room. Without, the older one in the file
+    /// is let go of: it would pass for the newest after a restart.
     pub(super) fn keep(&mut self, key: Key, entry: Entry, now: MeshTime) -> bool {
-        let is_known = match self.changes.get(&key) {
+        let is_known = match self.get(&key) {
             Some(Change::Keep(held, _)) => {
                 merge::compare(held, &entry) != Ordering::Less && !held.stored_at().is_ahead_of(now)
             }
@@ -89,12 +101,17 @@ impl Pending {
             }
             Some(Change::Forget(_)) | None => false,
         };
-        is_known || self.put(key, Change::Keep(entry, now))
+        let version = Version::of(&entry);
+        if is_known || self.put(key, Change::Keep(entry, now)) {
+            return true;
+        }
+        self.put(key, Change::Discard(version));
+        false
     }
 
     pub(super) fn discard(&mut self, key: Key, void: &Entry) {
         let until = Version::of(void);
-        let is_newer = match self.changes.get(&key) {
+        let is_newer = match self.get(&key) {
             Some(Change::Keep(held, _)) => Version::of(held) > until,
             Some(Change::Discard(held)) => *held >= until,
             Some(Change::Forget(_)) | None => false,
@@ -134,7 +151,7 @@ impl Pending {
     /// Has entries let go of that are later than `now`, and tombstones brought down.
     pub(super) fn cut_off(&mut self, now: MeshTime) {
         self.cut_off = Some(now);
-        for change in self.changes.values_mut() {
+        for Waiting { change, .. } in self.changes.values_mut() {
             if let Change::Keep(entry, _) = change
                 && entry.stored_at() > now
             {
@@ -176,22 +193,24 @@ impl Pending {
 
     /// The entries that are waiting.
     pub(super) fn entries(&self) -> u64 {
-        let is_entry = |change: &&Change| matches!(change, Change::Keep(..));
+        let is_entry = |waiting: &&Waiting| matches!(waiting.change, Change::Keep(..));
         self.changes.values().filter(is_entry).count() as u64
     }
 
-    /// All tombstones, and about so many bytes of changes, at least one.
+    /// All tombstones, and about so many bytes of the changes that came first, at least one.
     pub(super) fn batch(&self, max_bytes: usize) -> Batch {
         let mut bytes = 0;
-        let fits = |(_, change): &(&Key, &Change)| {
+        let fits = |(_, change): &(Key, &Change)| {
             let is_first = bytes == 0;
             bytes += Self::TOUCHED + change.weight();
             is_first || bytes <= max_bytes
         };
-        let changes = self.changes.iter().take_while(fits);
+        let in_order = self.order.values();
+        let changes = in_order.filter_map(|key| Some((*key, self.get(key)?)));
         Batch {
             changes: changes
-                .map(|(key, change)| (*key, change.clone()))
+                .take_while(fits)
+                .map(|(key, change)| (key, change.clone()))
                 .collect(),
             tombstones: self.tombstones.values().cloned().collect(),
         }
@@ -200,10 +219,17 @@ impl Pending {
     /// Drops what has been written, except where something newer has come meanwhile.
     pub(super) fn settle(&mut self, written: &Batch) {
         for (key, change) in &written.changes {
-            if let hash_map::Entry::Occupied(held) = self.changes.entry(*key)
-                && held.get().is_same(change)
-            {
-                self.bytes -= held.remove().weight();
+            let hash_map::Entry::Occupied(mut held) = self.changes.entry(*key) else {
+                continue;
+            };
+            self.order.remove(&held.get().ticket);
+            if held.get().change.is_same(change) {
+                self.bytes -= held.remove().change.weight();
+            } else {
+                // It has had its turn: what is put all the time does not keep others waiting.
+                held.get_mut().ticket = self.next_ticket;
+                self.order.insert(self.next_ticket, *key);
+                self.next_ticket += 1;
             }
         }
         for tombstone in &written.tombstones {
@@ -218,7 +244,8 @@ impl Pending {
     }
 
     fn put(&mut self, key: Key, change: Change) -> bool {
-        let replaced = self.changes.get(&key).map_or(0, Change::weight);
+        let held = self.changes.get(&key);
+        let replaced = held.map_or(0, |held| held.change.weight());
         let bytes = self.bytes - replaced + change.weight();
         // What frees room is let in at the bound, too: it is small.
         if bytes > self.max_bytes && matches!(change, Change::Keep(..)) {
@@ -227,8 +254,13 @@ impl Pending {
         if bytes > self.max_bytes + self.max_bytes / 4 {
             return false;
         }
+        let ticket = held.map_or(self.next_ticket, |held| held.ticket);
+        if ticket == self.next_ticket {
+            self.order.insert(ticket, key);
+            self.next_ticket += 1;
+        }
         self.bytes = bytes;
-        self.changes.insert(key, change);
+        self.changes.insert(key, Waiting { ticket, change });
         true
     }
 }
@@ -273,3 +305,6 @@ pub(super) fn cover_all(tombstones: impl Iterator<Item = Tombstone>) -> Option<T
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::fault::Fault;
 use super::pending::{Batch, Pending};
+use super::shelf::Generation;
 
 /// What is pending, and who waits for it.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub(super) struct Queue {
 struct State {
     pending: Pending,
     /// What a reader has met.
-    fault: Option<Fault>,
+    met: Option<Met>,
     flushes_wanted: u64,
     flushes_done: u64,
     stop: bool,
@@ -28,10 +29,18 @@ struct State {
     ended: bool,
 }
 
+/// What a reader has met in a file.
+#[derive(Debug)]
+pub(super) struct Met {
+    pub(super) fault: Fault,
+    /// By the time the writer hears of it, another file may be in the place of this one.
+    pub(super) generation: Generation,
+}
+
 /// What the writer is woken for.
 #[derive(Debug)]
 pub(super) struct Turn {
-    pub(super) fault: Option<Fault>,
+    pub(super) met: Option<Met>,
     /// The last turn: what cannot be written now never will be.
     pub(super) is_last: bool,
     flushes: u64,
@@ -46,7 +55,7 @@ impl Queue {
         Self {
             state: Mutex::new(State {
                 pending,
-                fault: None,
+                met: None,
                 flushes_wanted: 0,
                 flushes_done: 0,
                 stop: false,
@@ -68,9 +77,14 @@ impl Queue {
         result
     }
 
-    /// Tells the writer what a reader has met.
-    pub(super) fn report(&self, fault: Fault) {
-        self.lock().fault.get_or_insert(fault);
+    /// Tells the writer what a reader has met: the first of each file's.
+    pub(super) fn report(&self, met: Met) {
+        let mut state = self.lock();
+        let is_known = |held: &Met| held.generation >= met.generation;
+        if !state.met.as_ref().is_some_and(is_known) {
+            state.met = Some(met);
+        }
+        drop(state);
         self.wake.notify_one();
     }
 
@@ -112,7 +126,7 @@ impl Queue {
             })
             .unwrap_or_else(PoisonError::into_inner);
         Turn {
-            fault: state.fault.take(),
+            met: state.met.take(),
             is_last: state.stop,
             flushes: state.flushes_wanted,
         }
@@ -147,7 +161,7 @@ impl Queue {
 impl State {
     /// Nobody has anything for the writer to do.
     fn is_idle(&self) -> bool {
-        self.pending.is_empty() && self.fault.is_none() && !self.is_awaited()
+        self.pending.is_empty() && self.met.is_none() && !self.is_awaited()
     }
 
     /// Somebody is waiting.
@@ -157,6 +171,6 @@ impl State {
 
     /// Enough has gathered, or the file needs looking after.
     fn is_urgent(&self) -> bool {
-        self.fault.is_some() || self.pending.is_half_full()
+        self.met.is_some() || self.pending.is_half_full()
     }
 }

@@ -229,6 +229,10 @@ impl<'a> Writing<'a> {
         {
             return Ok(true);
         }
+        // It is the older one, whether or not there is room for the newer.
+        if let Some(held) = &held {
+            self.remove(&key_bytes(key), held)?;
+        }
         let Ok(sealed) = seal_entry(self.sealer, key, entry) else {
             return Ok(false);
         };
@@ -240,9 +244,6 @@ impl<'a> Writing<'a> {
         };
         if place.charge() > max_charge {
             return Ok(false);
-        }
-        if let Some(held) = &held {
-            self.remove(&key_bytes(key), held)?;
         }
         self.insert(key, &place, &sealed)?;
         // From a clock that ran ahead nothing can be learnt.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::fault::Fault;
 use super::files::Files;
 use super::pending::Pending;
-use super::queue::Queue;
+use super::queue::{Met, Queue};
 use super::shelf::Shelf;
 use super::store::Store;
 use crate::sealer::Sealer;
@@ -115,7 +115,7 @@ impl Writer {
         loop {
             let turn = queue.next(back_off);
             let is_last = turn.is_last;
-            back_off = match self.work(&turn.fault) {
+            back_off = match self.work(turn.met.as_ref()) {
                 Ok(()) => {
                     self.recovered();
                     None
@@ -140,9 +140,10 @@ impl Writer {
     }
 
     /// Writes all that is pending, in as many transactions as it takes.
-    fn work(&mut self, met: &Option<Fault>) -> Result<(), Fault> {
-        if let Some(fault) = met {
-            self.mend(fault);
+    fn work(&mut self, met: Option<&Met>) -> Result<(), Fault> {
+        // Of a file that is not there any more, nothing need be done.
+        if let Some(met) = met.filter(|met| met.generation == self.shelf.generation()) {
+            self.mend(&met.fault);
         }
         if !self.shelf.is_open() {
             self.open()?;

@@ -8,6 +8,8 @@ use proptest::prelude::*;
 use super::medium::{Medium, Plan};
 use super::{NOW, entry, key, noise, tombstone};
 use crate::disk::Disk;
+use crate::disk::fault::Fault;
+use crate::disk::queue::Met;
 use crate::entry::Entry;
 use crate::key::Key;
 use crate::merge;
@@ -64,6 +66,28 @@ fn what_waits_for_a_full_disk_is_bounded() {
 }
 
 #[test]
+fn a_version_that_found_no_room_does_not_leave_the_older_one_behind() {
+    let medium = Medium::default();
+    let disk = medium.open();
+    disk.keep(key(1), entry(0, b"old"), NOW);
+    disk.keep(key(2), entry(0, b"old"), NOW);
+    disk.flush();
+    medium.fail(FULL);
+    for n in 10..30 {
+        disk.keep(key(n), entry(0, &noise(n, 1_000_000)), NOW);
+    }
+    disk.keep(key(1), entry(1, &noise(1, 1_000_000)), NOW);
+    medium.heal();
+    // More than is ever written of one entry.
+    disk.keep(key(2), entry(1, &noise(2, 9_000_000)), NOW);
+    disk.flush();
+    drop(disk);
+    let disk = medium.open();
+    assert_eq!(disk.load(&key(1), NOW), None);
+    assert_eq!(disk.load(&key(2), NOW), None);
+}
+
+#[test]
 fn a_disk_that_is_full_at_the_start_is_used_once_there_is_room() {
     let medium = Medium::default();
     medium.fail(FULL);
@@ -95,6 +119,26 @@ fn a_store_whose_invalidations_were_not_read_at_the_start_is_not_believed_later(
     medium.heal();
     disk.flush();
     assert_eq!(disk.load(&key(1), NOW), None);
+}
+
+#[test]
+fn two_readers_of_a_damaged_file_have_one_file_set_aside() {
+    let medium = Medium::default();
+    let disk = medium.open();
+    let (generation, _) = disk.shelf.read(|_| Ok(())).unwrap();
+    let report = || {
+        let fault = Fault::Broken("a page is damaged".to_owned());
+        disk.queue.report(Met { fault, generation });
+        disk.flush();
+    };
+    report();
+    assert_eq!(medium.set_aside(), 1);
+    disk.keep(key(1), entry(0, b"new"), NOW);
+    disk.flush();
+    // The other one comes late.
+    report();
+    assert_eq!(medium.set_aside(), 1);
+    assert_eq!(disk.stats().entries, 1);
 }
 
 #[test]

@@ -1,0 +1,64 @@
+//! In which order what waits is written.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::freshness::Lifetime;
+use crate::peer::PeerId;
+
+const NOW: MeshTime = MeshTime::from_millis(1_700_000_000_000);
+
+fn key(n: u64) -> Key {
+    Key::public([n.to_le_bytes()])
+}
+
+fn entry(at: u64) -> Entry {
+    let stored_at = NOW.saturating_add(Duration::from_millis(at));
+    let lifetime = Lifetime::fresh_for(Duration::from_secs(60));
+    let value = Bytes::from(vec![0; 1000]);
+    Entry::new(stored_at, PeerId::LOCAL, Path::root(), value, lifetime)
+}
+
+fn keys_of(batch: &Batch) -> Vec<Key> {
+    batch.changes.iter().map(|(key, _)| *key).collect()
+}
+
+#[test]
+fn what_came_first_is_written_first() {
+    let mut pending = Pending::new(1 << 20, 1);
+    for n in 0..100 {
+        assert!(pending.keep(key(n), entry(n), NOW));
+    }
+    let mut written = Vec::new();
+    while !pending.is_empty() {
+        let batch = pending.batch(50_000);
+        written.extend(keys_of(&batch));
+        pending.settle(&batch);
+    }
+    assert_eq!(written, (0..100).map(key).collect::<Vec<_>>());
+    assert!(pending.order.is_empty());
+}
+
+#[test]
+fn what_is_put_all_the_time_keeps_nothing_else_waiting() {
+    let mut pending = Pending::new(1 << 20, 1);
+    let hot = 0..10;
+    for n in 0..20 {
+        pending.keep(key(n), entry(n), NOW);
+    }
+    let mut written = Vec::new();
+    for round in 1..10 {
+        // About as much as is put anew while it is written.
+        let batch = pending.batch(90_000);
+        hot.clone().for_each(|n| {
+            pending.keep(key(n), entry(1000 * round), NOW);
+        });
+        written.extend(keys_of(&batch));
+        pending.settle(&batch);
+    }
+    for n in 10..20 {
+        assert!(written.contains(&key(n)), "{n} has waited for others");
+    }
+}
