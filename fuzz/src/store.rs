@@ -6,10 +6,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{env, fs, panic, thread};
+use std::{env, fs, panic};
 
 use bytes::Bytes;
-use cache_core::disk::{self, Disk, Options};
+use cache_core::disk::{Disk, Options};
 use cache_core::testing::ManualClock;
 use cache_core::{
     Cache, Entry, Key, Lifetime, MeshTime, OpenError, Path, PeerId, Purpose, Resource, SealError,
@@ -217,16 +217,7 @@ impl Workshop {
     fn open(&self) -> Cache {
         let sealer: Arc<Repeatable> = Arc::clone(&self.sealer);
         let options = Options::new(sealer).max_bytes(4 << 20);
-        let mut opened = Disk::open(&self.dir, options.clone());
-        // The sweep of the cache before may be about to let go of it. A second fuzzer never does.
-        for _ in 0..100_000 {
-            if !matches!(opened, Err(disk::OpenError::InUse { .. })) {
-                break;
-            }
-            thread::yield_now();
-            opened = Disk::open(&self.dir, options.clone());
-        }
-        let disk = opened.unwrap();
+        let disk = Disk::open(&self.dir, options).unwrap();
         let clock = ManualClock::default();
         Cache::builder().clock(clock).disk(disk).build()
     }

@@ -80,6 +80,15 @@ struct Inner {
     _stop: DropGuard,
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Tasks may hold the tier for a moment more, and others want to open its directory.
+        if let Some(tier) = self.replica.tier() {
+            tier.close();
+        }
+    }
+}
+
 impl Cache {
     /// Settings for a new cache; the defaults share with nobody.
     pub fn builder() -> Builder {

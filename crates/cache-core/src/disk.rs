@@ -30,8 +30,9 @@
 //! | the file is damaged, cut off, sealed with another key, of a later version | a warning; it is set aside as `store.redb.broken`, in place of the one before, and an empty one started |
 //! | an entry was sealed under a secret that is not known any more | it is dropped |
 //! | an entry does not open | it is dropped, and counted as [unreadable](crate::stats::DiskStats::unreadable); the sixteenth counts as a damaged file |
-//! | the disk is full, or fails | a warning; what comes in is kept in memory, and it is tried again after 1 s, then ever later, up to 60 s |
-//! | more waits to be written than [may wait](Options::max_pending_bytes) | what is offered then is not written, and counted as [dropped](crate::stats::DiskStats::dropped) |
+//! | the disk is full, or fails, from the start or later | a warning; what comes in is kept in memory, and it is tried again after 1 s, then ever later, up to 60 s |
+//! | more waits to be written than [may wait](Options::max_pending_bytes) | what is offered then is not written, and counted as [dropped](crate::stats::DiskStats::dropped); an older version on disk goes |
+//! | the file is longer than it may be, now that the bound is less | what dies first is evicted, while it is opened |
 //!
 //! A damaged file can make redb panic. That is caught here, and met as a damaged file is; the panic
 //! hook will have printed it. It cannot be caught where a program is built with `panic = "abort"`.
@@ -54,9 +55,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use fault::Fault;
+use fault::{Fault, is_full};
 use files::{Directory, Files};
-use lock::{Lock, Refused};
+use lock::Refused;
 use pending::{Change, Pending};
 use queue::{Met, Queue};
 use shelf::Shelf;
@@ -69,20 +70,19 @@ use crate::sealer::Sealer;
 use crate::stats::DiskStats;
 use crate::tier::{Recalled, Tier};
 use crate::time::MeshTime;
-use crate::tombstone::Tombstone;
+use crate::tombstone::{MAX_TOMBSTONES, Tombstone};
 
 /// A store on disk, for [`Builder::disk`](crate::Builder::disk).
 ///
-/// When it is dropped, together with the cache that it was given to, it writes what is pending and
-/// closes the file; that takes as long as the disk does.
+/// When the last handle to the cache that it was given to is dropped, it writes what is pending and
+/// closes the file, which another can then open; that takes as long as the disk does.
 pub struct Disk {
     queue: Arc<Queue>,
     shelf: Arc<Shelf>,
     recalled: Mutex<Recalled>,
-    writer: Option<JoinHandle<()>>,
+    /// Has the directory until it ends.
+    writer: Mutex<Option<JoinHandle<()>>>,
     dir: PathBuf,
-    // Given back last, when the file is closed.
-    _lock: Option<Lock>,
 }
 
 /// How a store is kept.
@@ -133,7 +133,7 @@ impl Options {
     }
 
     /// Bounds the length of the file, in bytes; the default is 2 GiB, the least 1 MiB. At the bound
-    /// what dies first is evicted. A store that is longer already is started anew.
+    /// what dies first is evicted; from a store that is longer already, when it is opened.
     #[must_use]
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = bytes;
@@ -150,9 +150,6 @@ impl Options {
 }
 
 impl Disk {
-    /// Invalidations that are remembered one by one, as many as in memory.
-    const MAX_TOMBSTONES: usize = 16 * 1024;
-
     /// So many entries that do not open are more than a bad sector: pages are in each other's
     /// places, and what is written now spoils what was. redb does not notice.
     const MAX_UNREADABLE: u64 = 16;
@@ -167,17 +164,19 @@ impl Disk {
             dir: dir.to_owned(),
             source,
         };
-        files::create_private_dir(dir).map_err(failed)?;
-        let lock = Lock::take(&dir.join("store.lock")).map_err(|refused| match refused {
-            Refused::InUse(pid) => OpenError::InUse {
-                pid,
-                dir: dir.to_owned(),
-            },
-            Refused::Io(source) => failed(source),
-        })?;
-        let mut disk = Self::open_files(Box::new(Directory::new(dir)), options, dir)?;
-        disk._lock = Some(lock);
-        Ok(disk)
+        let files = Directory::new(dir);
+        match files.hold() {
+            // Without room for a lock: the writer goes on trying.
+            Err(Refused::Io(source)) if !is_full(&source) => return Err(failed(source)),
+            Err(Refused::InUse(pid)) => {
+                return Err(OpenError::InUse {
+                    pid,
+                    dir: dir.to_owned(),
+                });
+            }
+            Ok(()) | Err(Refused::Io(_)) => {}
+        }
+        Self::open_files(Box::new(files), options, dir)
     }
 
     fn open_files(files: Box<dyn Files>, options: Options, dir: &Path) -> Result<Self, OpenError> {
@@ -186,8 +185,8 @@ impl Disk {
             max_bytes,
             max_pending_bytes,
         } = options;
-        let limits = Limits::new(max_bytes, Self::MAX_TOMBSTONES);
-        let pending = Pending::new(max_pending_bytes, Self::MAX_TOMBSTONES);
+        let limits = Limits::new(max_bytes, MAX_TOMBSTONES);
+        let pending = Pending::new(max_pending_bytes, MAX_TOMBSTONES);
         let queue = Arc::new(Queue::new(pending));
         let shelf = Arc::<Shelf>::default();
         let recalled = match open_or_start_anew(&*files, &sealer, limits) {
@@ -224,9 +223,8 @@ impl Disk {
             queue,
             shelf,
             recalled: Mutex::new(recalled.unwrap_or_default()),
-            writer: Some(writer),
+            writer: Mutex::new(Some(writer)),
             dir: dir.to_owned(),
-            _lock: None,
         })
     }
 }
@@ -239,12 +237,9 @@ fn open_or_start_anew(
     sealer: &Arc<dyn Sealer>,
     limits: Limits,
 ) -> Result<Opened, Fault> {
-    if files.open()?.len()? > limits.max_len {
-        tracing::info!("the store on disk is longer than it may be; it is started anew");
-        files.remove()?;
-    }
     let open = || {
-        let (store, totals) = Store::open(files, sealer, limits)?;
+        shorten(files, sealer, limits)?;
+        let (store, totals) = Store::open(files, sealer, limits.max_len, limits)?;
         let recalled = store.recall()?;
         match store.reseal() {
             Err(fault @ Fault::Broken(_)) => return Err(fault),
@@ -261,11 +256,33 @@ fn open_or_start_anew(
         }
         // What is there does not even open within the bound.
         Fault::AtBound => {
-            files.remove()?;
+            set_aside(files, "it needs more room than it may take up")?;
             open()
         }
         fault => Err(fault),
     })
+}
+
+/// Brings a file within a bound that has become less: what dies first is evicted.
+fn shorten(files: &dyn Files, sealer: &Arc<dyn Sealer>, limits: Limits) -> Result<(), Fault> {
+    let len = files.open()?.len()?;
+    if len <= limits.max_len {
+        return Ok(());
+    }
+    tracing::info!("the store on disk is longer than it may be: making room takes a while");
+    // Evicting takes pages, too, before it gives any back.
+    let (mut store, mut totals) = Store::open(files, sealer, len.saturating_mul(2), limits)?;
+    let mut dropped = u64::MAX;
+    while dropped > 0 && totals.bytes > limits.room() {
+        (dropped, totals) = store.make_room(limits.room(), limits.stride())?;
+    }
+    store.compact()?;
+    let len = store.len();
+    store.close()?;
+    if len > limits.max_len {
+        return Err(Fault::AtBound);
+    }
+    Ok(())
 }
 
 impl Tier for Disk {
@@ -355,6 +372,16 @@ impl Tier for Disk {
         self.queue.flush();
     }
 
+    fn close(&self) {
+        self.queue.stop();
+        let writer = self.writer.lock();
+        let writer = writer.unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            // A panic there has been reported, and the file is closed all the same.
+            let _ = writer.join();
+        }
+    }
+
     fn stats(&self) -> DiskStats {
         self.shelf.stats()
     }
@@ -362,11 +389,7 @@ impl Tier for Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        self.queue.stop();
-        if let Some(writer) = self.writer.take() {
-            // A panic there has been reported, and the file is closed all the same.
-            let _ = writer.join();
-        }
+        self.close();
     }
 }
 

@@ -54,12 +54,15 @@ impl Outbox {
     }
 
     /// Queues news; tells how many had to be dropped. Such as would not fit an empty queue are
-    /// dropped themselves.
+    /// dropped themselves, and so are all once the queue is closed.
     pub(crate) fn push(&self, news: News) -> usize {
         if news.weight() > self.max_bytes {
             return 1;
         }
         let mut queue = self.queue();
+        if queue.is_closed {
+            return 1;
+        }
         queue.put(news);
         let mut dropped = 0;
         while queue.bytes > self.max_bytes && queue.take_first().is_some() {

@@ -20,7 +20,7 @@ use crate::stats::{Counters, Stats};
 use crate::store::Store;
 use crate::tier::Tier;
 use crate::time::{Clock, MeshClock, MeshTime};
-use crate::tombstone::Tombstones;
+use crate::tombstone::{MAX_TOMBSTONES, Tombstones};
 
 mod admission;
 mod known;
@@ -28,9 +28,6 @@ mod reading;
 mod stamping;
 
 pub(crate) use admission::Received;
-
-/// Tombstones that are remembered one by one.
-const MAX_TOMBSTONES: usize = 16 * 1024;
 
 /// The part of the memory, one in so many, that is given to the index of what was evicted.
 const INDEX_SHARE: u64 = 32;

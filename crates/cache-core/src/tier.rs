@@ -42,6 +42,10 @@ pub(crate) trait Tier: Send + Sync + 'static {
     /// Writes down what is still waiting to be. May block.
     fn flush(&self);
 
+    /// Writes down what is still waiting to be, and lets go of what the next one needs that is to
+    /// keep the same. Nothing is found from now on. May block.
+    fn close(&self);
+
     /// What is kept, and how the tier is doing.
     fn stats(&self) -> DiskStats;
 }

@@ -13,6 +13,9 @@ use crate::path::Path;
 use crate::peer::PeerId;
 use crate::time::MeshTime;
 
+/// Tombstones that are remembered one by one, in memory and on disk.
+pub(crate) const MAX_TOMBSTONES: usize = 16 * 1024;
+
 /// What an invalidation makes void.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Target {

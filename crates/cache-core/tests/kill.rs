@@ -15,19 +15,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cache_core::disk::{Disk, OpenError, Options};
+use cache_core::disk::{Disk, Options};
 use cache_core::testing::{ManualClock, TestSealer};
-use cache_core::{Cache, Key, Lifetime};
+use cache_core::{Cache, Key, Lifetime, Path, Resource};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
+use tokio::task;
 
 /// The keys that are written to, again and again.
 const KEYS: u64 = 40;
 
 const ROUNDS: usize = 20;
 
-/// How a child is told where to begin, and in which directory.
-const ORDER: &str = "write from ";
+/// How a child is told where to begin, and in which directory: one that flushes, and one that leaves
+/// to the cache when what is written.
+const FLUSHING: &str = "write from ";
+const POURING: &str = "pour from ";
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -61,24 +64,30 @@ fn start(dir: &FilePath, clock: &ManualClock) -> Cache {
     Cache::builder().clock(clock.clone()).disk(disk).build()
 }
 
-fn start_is_refused(dir: &FilePath) -> bool {
-    let options = Options::new(Arc::new(TestSealer::from_seed(1)));
-    matches!(Disk::open(dir, options), Err(OpenError::InUse { .. }))
+/// Another one for each run: when a process is killed cannot be had again from a seed anyhow.
+fn rng() -> StdRng {
+    let seed = rand::random();
+    println!("seed {seed}");
+    StdRng::seed_from_u64(seed)
+}
+
+/// What this process is told to do, if it is a child of this kind.
+fn order(kind: &str) -> Option<(u64, String)> {
+    let order = std::env::args().find_map(|arg| Some(arg.strip_prefix(kind)?.to_owned()))?;
+    let (first, dir) = order.split_once(' ').unwrap();
+    Some((first.parse().unwrap(), dir.to_owned()))
 }
 
 /// Writes until it is killed; says after each flush up to which write all is flushed.
 #[tokio::test]
 async fn child() {
-    let order = std::env::args().find_map(|arg| Some(arg.strip_prefix(ORDER)?.to_owned()));
-    let Some(order) = order else {
+    let Some((mut n, dir)) = order(FLUSHING) else {
         // This is no child, but a run of all tests.
         return;
     };
-    let (first, dir) = order.split_once(' ').unwrap();
-    let mut n: u64 = first.parse().unwrap();
     let clock = ManualClock::default();
     clock.advance(Duration::from_millis(n));
-    let cache = start(FilePath::new(dir), &clock);
+    let cache = start(FilePath::new(&dir), &clock);
     loop {
         for _ in 0..10 {
             clock.advance(Duration::from_millis(1));
@@ -94,14 +103,12 @@ async fn child() {
 
 #[tokio::test]
 async fn what_was_flushed_survives_a_kill_at_any_moment() {
-    const SEED: u64 = 1;
-    println!("seed {SEED}");
-    let mut rng = StdRng::seed_from_u64(SEED);
+    let mut rng = rng();
     let dir = tempfile::TempDir::new().unwrap();
     let mut first = 0;
     for round in 0..ROUNDS {
         let delay = Duration::from_millis(rng.random_range(0..300));
-        let flushed = run_and_kill(dir.path(), first, delay).unwrap_or(first);
+        let flushed = run_and_kill("child", FLUSHING, first, dir.path(), delay).unwrap_or(first);
         println!("round {round}: killed after {delay:?}, flushed up to {flushed}");
 
         let clock = ManualClock::default();
@@ -130,21 +137,97 @@ async fn what_was_flushed_survives_a_kill_at_any_moment() {
         assert!(!dir.path().join("store.redb.broken").exists(), "set aside");
         cache.close().await;
         drop(cache);
-        // A sweep that was under way when it was closed may still have hold of the directory.
-        while start_is_refused(dir.path()) {
-            tokio::task::yield_now().await;
-        }
         first = newest;
     }
     assert!(first > 100, "only {first} writes came to anything");
 }
 
-/// Lets a child write from `first` on, and kills it this long after its first flush; tells up to
+/// Every so many writes one is withdrawn, right after it was put.
+const WITHDRAWN: u64 = 7;
+
+fn path(n: u64) -> Path {
+    Path::new(&format!("/writes/{n}"))
+}
+
+/// Puts one key after the other, as fast as it can, until it is killed.
+#[tokio::test]
+async fn pouring_child() {
+    let Some((mut n, dir)) = order(POURING) else {
+        return;
+    };
+    let clock = ManualClock::default();
+    let options = Options::new(Arc::new(TestSealer::from_seed(1)));
+    // Small batches; and whatever the disk cannot keep up with waits.
+    let options = options.max_bytes(16 << 20).max_pending_bytes(1 << 30);
+    let disk = Disk::open(dir, options).unwrap();
+    let cache = Cache::builder().clock(clock.clone()).disk(disk).build();
+    let mut is_silent = true;
+    loop {
+        if is_silent && cache.stats().disk.unwrap().entries > 0 {
+            println!("flushed {n}");
+            io::stdout().flush().unwrap();
+            is_silent = false;
+        }
+        clock.advance(Duration::from_millis(1));
+        let resource = Resource::new(key(n), path(n));
+        let value = Bytes::copy_from_slice(&n.to_le_bytes());
+        cache.put(resource, value, Lifetime::fresh_for(24 * HOUR));
+        if n.is_multiple_of(WITHDRAWN) {
+            cache.invalidate_path(path(n));
+        }
+        n += 1;
+        task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn of_what_was_not_flushed_a_kill_loses_the_last_and_nothing_before_it() {
+    let mut rng = rng();
+    for round in 0..5 {
+        let dir = tempfile::TempDir::new().unwrap();
+        let delay = Duration::from_millis(rng.random_range(0..500));
+        run_and_kill("pouring_child", POURING, 1, dir.path(), delay);
+        let clock = ManualClock::default();
+        clock.advance(2 * HOUR);
+        let cache = start(dir.path(), &clock);
+        let written = cache.stats().disk.unwrap().entries;
+        println!("round {round}: killed after {delay:?}, {written} entries written");
+        let (mut found, mut n, mut missing) = (0, 0, None);
+        // Those that are not there count as much as those that are.
+        while found + n / WITHDRAWN < written {
+            n += 1;
+            match cache.get(&key(n)).await {
+                Some(entry) => {
+                    assert_eq!(entry.value()[..], n.to_le_bytes());
+                    assert_eq!(missing, None, "{n} is there, an earlier one is not");
+                    assert!(!n.is_multiple_of(WITHDRAWN), "{n} was withdrawn");
+                    found += 1;
+                }
+                None if n.is_multiple_of(WITHDRAWN) => {}
+                None => missing = missing.or(Some(n)),
+            }
+            assert!(
+                missing.is_none_or(|missing| n < missing + 1000),
+                "{missing:?} is lost"
+            );
+        }
+        assert!(found > 0);
+        cache.close().await;
+    }
+}
+
+/// Lets a child of one kind write from `first` on, and kills it this long after its first flush; tells up to
 /// where it has flushed.
-fn run_and_kill(dir: &FilePath, first: u64, delay: Duration) -> Option<u64> {
+fn run_and_kill(
+    child: &str,
+    order: &str,
+    first: u64,
+    dir: &FilePath,
+    delay: Duration,
+) -> Option<u64> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--nocapture", "--skip"])
-        .arg(format!("{ORDER}{first} {}", dir.display()))
+        .args(["--exact", child, "--nocapture", "--skip"])
+        .arg(format!("{order}{first} {}", dir.display()))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

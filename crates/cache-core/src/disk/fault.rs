@@ -37,6 +37,14 @@ pub(super) fn guard<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fau
     })
 }
 
+/// Whether the operating system says that there is no room.
+pub(super) fn is_full(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+    )
+}
+
 fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
@@ -50,10 +58,10 @@ impl From<std::io::Error> for Fault {
         {
             return Self::AtBound;
         }
+        if is_full(&error) {
+            return Self::DiskFull(error.to_string());
+        }
         match error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-                Self::DiskFull(error.to_string())
-            }
             // Not the disk's word but redb's, on a file that it cannot make sense of.
             ErrorKind::InvalidData | ErrorKind::UnexpectedEof | ErrorKind::InvalidInput => {
                 Self::Broken(error.to_string())
@@ -86,6 +94,7 @@ macro_rules! through_redb_error {
 
 through_redb_error!(
     CommitError,
+    CompactionError,
     DatabaseError,
     StorageError,
     TableError,

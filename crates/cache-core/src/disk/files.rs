@@ -4,11 +4,13 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::StorageBackend;
 use redb::backends::FileBackend;
+
+use super::lock::{Lock, Refused};
 
 /// Where the store's file is kept. Tests put a disk there that fails.
 pub(super) trait Files: Send + Sync + 'static {
@@ -23,25 +25,44 @@ pub(super) trait Files: Send + Sync + 'static {
     fn remove(&self) -> io::Result<()>;
 }
 
-/// The files of a directory.
+/// The files of a directory, and the lock on it.
 #[derive(Debug)]
 pub(super) struct Directory {
+    dir: PathBuf,
+    lock: Mutex<Option<Lock>>,
     store: PathBuf,
     aside: PathBuf,
 }
 
 impl Directory {
-    /// The store in `dir`, which has to be there.
+    /// The store in `dir`.
     pub(super) fn new(dir: &Path) -> Self {
         Self {
+            dir: dir.to_owned(),
+            lock: Mutex::default(),
             store: dir.join("store.redb"),
             aside: dir.join("store.redb.broken"),
         }
+    }
+
+    /// Makes the directory where there is none, and keeps other processes out of it.
+    pub(super) fn hold(&self) -> Result<(), Refused> {
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if lock.is_none() {
+            create_private_dir(&self.dir).map_err(Refused::Io)?;
+            *lock = Some(Lock::take(&self.dir.join("store.lock"))?);
+        }
+        Ok(())
     }
 }
 
 impl Files for Directory {
     fn open(&self) -> io::Result<Box<dyn StorageBackend>> {
+        // Where the disk was full at the start, there may have been no room for a lock.
+        self.hold().map_err(|refused| match refused {
+            Refused::InUse(_) => io::Error::other("another process uses the directory"),
+            Refused::Io(error) => error,
+        })?;
         let file = open_private(&self.store)?;
         Ok(Box::new(FileBackend::new(file).map_err(io::Error::other)?))
     }
@@ -66,7 +87,7 @@ pub(super) fn open_private(path: &Path) -> io::Result<File> {
 }
 
 /// Makes a directory that nobody else may look into, and those above it.
-pub(super) fn create_private_dir(dir: &Path) -> io::Result<()> {
+fn create_private_dir(dir: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

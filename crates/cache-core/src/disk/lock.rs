@@ -37,7 +37,10 @@ impl Lock {
             Err(TryLockError::WouldBlock) => return Err(Refused::InUse(read_pid(&mut file))),
             Err(TryLockError::Error(error)) => return Err(Refused::Io(error)),
         }
-        write_pid(&mut file).map_err(Refused::Io)?;
+        // A courtesy to whoever is refused. On a full disk there is no room for it.
+        if let Err(error) = write_pid(&mut file) {
+            tracing::debug!(%error, "the lock does not say whose it is");
+        }
         Ok(Self { _file: file })
     }
 }

@@ -41,6 +41,10 @@ pub(super) struct Pending {
     cut_off: Option<MeshTime>,
 }
 
+/// The end of what is pending at a moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End(u64);
+
 #[derive(Debug)]
 struct Waiting {
     ticket: u64,
@@ -197,15 +201,20 @@ impl Pending {
         self.changes.values().filter(is_entry).count() as u64
     }
 
+    /// The end of what is pending now.
+    pub(super) fn end(&self) -> End {
+        End(self.next_ticket)
+    }
+
     /// All tombstones, and about so many bytes of the changes that came first, at least one.
-    pub(super) fn batch(&self, max_bytes: usize) -> Batch {
+    pub(super) fn batch(&self, max_bytes: usize, end: End) -> Batch {
         let mut bytes = 0;
         let fits = |(_, change): &(Key, &Change)| {
             let is_first = bytes == 0;
             bytes += Self::TOUCHED + change.weight();
             is_first || bytes <= max_bytes
         };
-        let in_order = self.order.values();
+        let in_order = self.order.range(..end.0).map(|(_, key)| key);
         let changes = in_order.filter_map(|key| Some((*key, self.get(key)?)));
         Batch {
             changes: changes

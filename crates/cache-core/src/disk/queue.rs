@@ -4,7 +4,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::fault::Fault;
-use super::pending::{Batch, Pending};
+use super::pending::{Batch, End, Pending};
 use super::shelf::Generation;
 
 /// What is pending, and who waits for it.
@@ -144,8 +144,8 @@ impl Queue {
         self.done.notify_all();
     }
 
-    pub(super) fn batch(&self, max_bytes: usize) -> Batch {
-        self.lock().pending.batch(max_bytes)
+    pub(super) fn batch(&self, max_bytes: usize, end: End) -> Batch {
+        self.lock().pending.batch(max_bytes, end)
     }
 
     pub(super) fn settle(&self, written: &Batch) {

@@ -64,9 +64,10 @@ impl Store {
     pub(super) fn open(
         files: &dyn Files,
         sealer: &Arc<dyn Sealer>,
+        max_len: u64,
         limits: Limits,
     ) -> Result<(Self, Totals), Fault> {
-        let file = Bounded::new(files.open()?, limits.max_len)?;
+        let file = Bounded::new(files.open()?, max_len)?;
         let len = file.len_seen();
         let db = guard(|| {
             let mut builder = Builder::new();
@@ -179,8 +180,12 @@ impl Store {
 
     /// Drops what is dead at `now`, up to `max` entries; tells how many, and the totals afterwards.
     pub(super) fn sweep(&self, now: MeshTime, max: u64) -> Result<(u64, Totals), Fault> {
+        // A commit that changes nothing costs the disk as much as another.
+        if !guard(|| self.has_dead(now))? {
+            return Ok((0, guard(|| self.read_totals())?));
+        }
         self.transact(|writing| {
-            writing.bury_dead(now)?;
+            writing.forget_dead_tombstones(now)?;
             writing.drop_first(max, |place, _| place.dies_at <= now.as_millis())
         })
     }
@@ -195,6 +200,16 @@ impl Store {
     /// entries; tells how many, and the totals afterwards.
     pub(super) fn make_room(&self, max_bytes: u64, max: u64) -> Result<(u64, Totals), Fault> {
         self.transact(|writing| writing.drop_first(max, |_, totals| totals.bytes > max_bytes))
+    }
+
+    /// Gives back to the file system what is free.
+    pub(super) fn compact(&mut self) -> Result<(), Fault> {
+        guard(|| {
+            if let Some(db) = &mut self.db {
+                db.compact()?;
+            }
+            Ok(())
+        })
     }
 
     /// Closes the file.
@@ -222,6 +237,27 @@ impl Store {
             transaction.commit()?;
             Ok(done)
         })
+    }
+
+    fn has_dead(&self, now: MeshTime) -> Result<bool, Fault> {
+        let reading = self.db()?.begin_read()?;
+        let bodies = reading.open_table(BODIES)?;
+        let first = bodies.first()?.map(|(place, _)| place.value().0);
+        if first.is_some_and(|dies_at| dies_at <= now.as_millis()) {
+            return Ok(true);
+        }
+        for row in reading.open_table(TOMBSTONES)?.iter()? {
+            let (_, value) = row?;
+            let times = tombstone_times(value.value());
+            if times.is_some_and(|(_, dies_at, _)| dies_at <= now.as_millis()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn read_totals(&self) -> Result<Totals, Fault> {
+        Ok(self.read_header()?.unwrap_or_default())
     }
 
     /// The totals, or nothing where the store has just been made.

@@ -168,7 +168,7 @@ impl<'a> Writing<'a> {
     }
 
     /// Drops the tombstones that are dead at `now`.
-    pub(super) fn bury_dead(&mut self, now: MeshTime) -> Result<(), Fault> {
+    pub(super) fn forget_dead_tombstones(&mut self, now: MeshTime) -> Result<(), Fault> {
         let is_alive = |value: &[u8]| {
             tombstone_times(value).is_none_or(|(_, dies_at, _)| dies_at > now.as_millis())
         };

@@ -64,8 +64,13 @@ impl Limits {
         }
     }
 
+    /// What the entries may be charged at first.
+    pub(super) fn room(&self) -> u64 {
+        self.room
+    }
+
     /// How many entries one transaction evicts at most: each touches pages in two tables.
-    fn stride(&self) -> u64 {
+    pub(super) fn stride(&self) -> u64 {
         (self.batch / (8 * 1024)) as u64
     }
 }
@@ -155,9 +160,13 @@ impl Writer {
         if let Some(now) = self.queue.with(Pending::take_sweep) {
             self.sweep(now)?;
         }
+        // What comes meanwhile has its own turn: whoever waits for a flush waits for no more than
+        // there was.
+        let end = self.queue.with(|pending| pending.end());
+        let mut is_first = true;
         loop {
-            let batch = self.queue.batch(self.limits.batch);
-            if batch.is_empty() {
+            let batch = self.queue.batch(self.limits.batch, end);
+            if batch.is_empty() || (batch.changes.is_empty() && !is_first) {
                 return Ok(());
             }
             let written = self
@@ -165,6 +174,7 @@ impl Writer {
                 .and_then(|()| self.with_store(|store| store.write(&batch, self.room / 4)));
             match written {
                 Ok(written) => {
+                    is_first = false;
                     self.refusals = 0;
                     self.stride = (self.stride * 2).min(self.limits.stride());
                     self.queue.settle(&batch);
@@ -253,12 +263,14 @@ impl Writer {
     }
 
     fn open(&mut self) -> Result<(), Fault> {
-        let open = || Store::open(&*self.files, &self.sealer, self.limits);
+        let (files, limits) = (&*self.files, self.limits);
+        let open = || Store::open(files, &self.sealer, limits.max_len, limits);
         let (mut store, mut totals) = open()?;
         if !self.knows_tombstones {
             // Nobody would know any more which of its entries are void.
             if !store.recall()?.tombstones.is_empty() {
                 store.close()?;
+                tracing::warn!("which entries on disk are void is not known; it is started anew");
                 self.files.remove()?;
                 (store, totals) = open()?;
             }

@@ -8,7 +8,6 @@ use cache_core::disk::{Disk, Options};
 use cache_core::testing::{MemoryNetwork, TestSealer};
 use cache_core::{Cache, Clock, Key, Lifetime};
 use tempfile::TempDir;
-use tokio::task;
 
 pub(crate) const DAY: Lifetime = Lifetime::fresh_for(Duration::from_secs(24 * 3600));
 
@@ -31,8 +30,6 @@ pub(crate) fn node_in(dir: &TempDir, clock: impl Clock) -> Cache {
 /// Ends a node, so that another can have its directory.
 pub(crate) async fn end(node: Cache) {
     node.close().await;
-    drop(node);
-    task::yield_now().await;
 }
 
 pub(crate) async fn value(cache: &Cache, key: Key) -> Option<Bytes> {

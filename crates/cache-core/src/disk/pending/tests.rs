@@ -33,7 +33,7 @@ fn what_came_first_is_written_first() {
     }
     let mut written = Vec::new();
     while !pending.is_empty() {
-        let batch = pending.batch(50_000);
+        let batch = pending.batch(50_000, pending.end());
         written.extend(keys_of(&batch));
         pending.settle(&batch);
     }
@@ -51,7 +51,7 @@ fn what_is_put_all_the_time_keeps_nothing_else_waiting() {
     let mut written = Vec::new();
     for round in 1..10 {
         // About as much as is put anew while it is written.
-        let batch = pending.batch(90_000);
+        let batch = pending.batch(90_000, pending.end());
         hot.clone().for_each(|n| {
             pending.keep(key(n), entry(1000 * round), NOW);
         });
@@ -61,4 +61,23 @@ fn what_is_put_all_the_time_keeps_nothing_else_waiting() {
     for n in 10..20 {
         assert!(written.contains(&key(n)), "{n} has waited for others");
     }
+}
+
+#[test]
+fn what_comes_while_it_is_written_does_not_prolong_a_turn() {
+    let mut pending = Pending::new(1 << 20, 1);
+    let mut n = 0;
+    let mut put = |pending: &mut Pending| {
+        n += 1;
+        pending.keep(key(n), entry(n), NOW);
+    };
+    put(&mut pending);
+    let end = pending.end();
+    for is_over in [false, true] {
+        let batch = pending.batch(1, end);
+        assert_eq!(batch.is_empty(), is_over);
+        put(&mut pending);
+        pending.settle(&batch);
+    }
+    assert_eq!(pending.entries(), 2);
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path as FilePath;
 use std::process;
 use std::sync::Arc;
+use std::time::Duration;
 
 use redb::Database;
 
@@ -183,15 +184,66 @@ fn neither_values_nor_paths_show_in_the_file() {
 }
 
 #[test]
-fn a_store_that_is_longer_than_it_may_be_is_started_anew() {
+fn a_store_that_is_longer_than_it_may_be_keeps_what_lives_longest() {
     let dir = dir();
     let disk = open(&dir);
-    for n in 0..4 {
-        disk.keep(key(n), entry(0, &super::noise(n, 1_000_000)), NOW);
+    for n in 0..64 {
+        let lifetime = super::HOUR + Duration::from_secs(n);
+        disk.keep(
+            key(n),
+            super::living(0, &super::noise(n, 200_000), lifetime),
+            NOW,
+        );
     }
     drop(disk);
-    let disk = Disk::open(dir.path(), options().max_bytes(1_000_000)).unwrap();
-    assert_eq!(disk.stats().entries, 0);
+    let max_bytes = 4 * 1024 * 1024;
+    let file = dir.path().join("store.redb");
+    assert!(fs::metadata(&file).unwrap().len() > 2 * max_bytes);
+    let disk = Disk::open(dir.path(), options().max_bytes(max_bytes)).unwrap();
+    let len = fs::metadata(&file).unwrap().len();
+    assert!(len <= max_bytes + max_bytes / 12, "{len} bytes");
+    let kept = disk.stats().entries;
+    assert!(kept >= 10, "only {kept} are left");
+    for n in 0..64 {
+        assert_eq!(disk.load(&key(n), NOW).is_some(), n >= 64 - kept, "{n}");
+    }
+}
+
+#[test]
+fn a_file_of_somebody_elses_that_is_longer_than_a_store_may_be_is_set_aside() {
+    let dir = dir();
+    fs::write(dir.path().join("store.redb"), vec![0x5A; 4_000_000]).unwrap();
+    assert_is_set_aside(dir.path(), options().max_bytes(1_000_000), "");
+    let aside = fs::metadata(dir.path().join("store.redb.broken")).unwrap();
+    assert_eq!(aside.len(), 4_000_000);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_lock_that_cannot_say_whose_it_is_locks_all_the_same() {
+    let dir = dir();
+    // Whatever is written there, the disk is full.
+    std::os::unix::fs::symlink("/dev/full", dir.path().join("store.lock")).unwrap();
+    let disk = open(&dir);
+    disk.keep(key(1), entry(0, b"value"), NOW);
+    drop(disk);
+    assert!(open(&dir).load(&key(1), NOW).is_some());
+}
+
+#[tokio::test]
+async fn the_directory_is_free_once_the_last_handle_to_the_cache_is_dropped() {
+    let dir = dir();
+    for _ in 0..3 {
+        let cache = Cache::builder().disk(open(&dir)).build();
+        cache.put(
+            key(1),
+            "value".into(),
+            crate::Lifetime::fresh_for(super::HOUR),
+        );
+        // Its tasks have not even noticed.
+        drop(cache);
+    }
+    assert_eq!(open(&dir).stats().entries, 1);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use crate::disk::Disk;
 use crate::key::{Key, Scope};
 use crate::path::Path;
 use crate::tier::Tier;
-use crate::tombstone::Target;
+use crate::tombstone::{MAX_TOMBSTONES, Target};
 
 #[test]
 fn what_was_flushed_is_there_after_a_restart_whatever_its_length() {
@@ -240,7 +240,7 @@ fn invalidations_are_remembered_until_they_die() {
 fn too_many_invalidations_become_one_that_covers_more() {
     let dir = dir();
     let disk = open(&dir);
-    let max = Disk::MAX_TOMBSTONES as u64;
+    let max = MAX_TOMBSTONES as u64;
     for n in 0..max + 100 {
         disk.bury(tombstone(Target::Key(key(n)), n));
         if n % 4096 == 0 {
