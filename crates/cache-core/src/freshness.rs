@@ -52,11 +52,12 @@ pub enum State {
 ///
 /// A caller can ask for more or for less than the entry's own ttl, but never for an entry that is
 /// [dead](State::Dead).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Freshness {
     max_age: Option<Duration>,
     while_revalidating: Duration,
     alone: bool,
+    is_counted: bool,
 }
 
 impl Freshness {
@@ -65,6 +66,7 @@ impl Freshness {
         max_age: None,
         while_revalidating: Duration::ZERO,
         alone: false,
+        is_counted: true,
     };
 
     /// Ask upstream first, whatever is stored.
@@ -78,6 +80,13 @@ impl Freshness {
     pub const ALONE: Self = Self {
         alone: true,
         ..Self::REVALIDATE
+    };
+
+    /// The same, for one whose lookup has been counted already, and whose answer was of no use: each
+    /// lookup counts once.
+    pub const AGAIN: Self = Self {
+        is_counted: false,
+        ..Self::ALONE
     };
 
     /// Younger than `max_age`, in place of the entry's own ttl.
@@ -104,6 +113,11 @@ impl Freshness {
         self.alone
     }
 
+    /// Whether the lookup counts.
+    pub(crate) const fn is_counted(self) -> bool {
+        self.is_counted
+    }
+
     /// The state of an entry of this lifetime and age. An entry whose age equals its ttl is stale.
     pub fn state(self, lifetime: Lifetime, age: Duration) -> State {
         if age >= lifetime.total() {
@@ -124,6 +138,12 @@ impl Freshness {
 
     fn fresh_for(self, lifetime: Lifetime) -> Duration {
         self.max_age.unwrap_or(lifetime.ttl)
+    }
+}
+
+impl Default for Freshness {
+    fn default() -> Self {
+        Self::AS_STORED
     }
 }
 

@@ -52,7 +52,7 @@ enum Outcome {
 enum Asker {
     /// A caller's, which has to be counted.
     Caller,
-    /// Nobody's: a caller was content with what is stale, and has been counted.
+    /// Nobody's: a caller was content with what is stale, or asks again, and has been counted.
     Nobody,
 }
 
@@ -154,11 +154,17 @@ impl Lookups {
             return Ok(self.hit(entry, source, age));
         }
         let landing = lead.landing();
-        self.take_off(lead, resource, freshness, fetch, Asker::Caller);
+        let asker = match freshness.is_counted() {
+            true => Asker::Caller,
+            false => Asker::Nobody,
+        };
+        self.take_off(lead, resource, freshness, fetch, asker);
         match landing.wait().await {
             Some(landed) => self.answer(landed.outcome),
             None => {
-                self.replica.counters.misses.add(1);
+                if asker == Asker::Caller {
+                    self.replica.counters.misses.add(1);
+                }
                 Err(FetchError::abandoned())
             }
         }
