@@ -15,6 +15,10 @@ use http_body_util::{BodyExt, Collected};
 use hyper::body::{Body as _, Incoming};
 use tower::ServiceExt;
 
+mod restless;
+
+use restless::Restless;
+
 /// How we make ourselves known to whoever passes a message on
 /// ([RFC 9110, section 7.6.3](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.3)).
 pub(crate) const VIA: HeaderValue = HeaderValue::from_static("1.1 ghmesh");
@@ -103,8 +107,11 @@ impl Proxy {
             return true;
         }
         match &self.door {
-            // Redirects that `gh` follows arrive here, too.
-            Door::Unix => self.client.upstream().reaches(name),
+            // Redirects that `gh` follows arrive here, too; no browser does.
+            Door::Unix => {
+                self.client.upstream().reaches(name)
+                    || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+            }
             Door::Tcp(listening) => name.parse::<IpAddr>().is_ok_and(|ip| {
                 ip.is_loopback() || ip == listening.ip() || listening.ip().is_unspecified()
             }),
@@ -149,7 +156,7 @@ impl Proxy {
         let answer = self.client.clone().oneshot(request).await;
         self.weather.report(&answer);
         let response = answer.unwrap_or_else(|error| {
-            let status = if method == Method::GET {
+            let status = if [Method::GET, Method::HEAD].contains(&method) {
                 "uri-miss"
             } else {
                 "method"
@@ -172,7 +179,7 @@ fn received(body: Incoming) -> Body {
     if body.is_end_stream() {
         Body::empty()
     } else {
-        Body::streaming(body)
+        Body::streaming(Restless::new(body))
     }
 }
 

@@ -25,7 +25,7 @@ use crate::proxy::{Door, Proxy};
 use crate::settings::Settings;
 use crate::signals::Signals;
 
-/// Clients that are served at one time. Further ones wait to be accepted.
+/// Clients that are served at one time through each door. Further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 4096;
 
 /// How long a client may take to send the head of a request.
@@ -116,7 +116,6 @@ struct Server {
     node: Node,
     injected: Option<gh_client::Token>,
     connections: GracefulShutdown,
-    room: Arc<Semaphore>,
 }
 
 impl Server {
@@ -125,18 +124,18 @@ impl Server {
             node: node.clone(),
             injected: config.injected_token.clone(),
             connections: GracefulShutdown::new(),
-            room: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
         }
     }
 
     async fn accept_tcp(&self, listener: &TcpListener, address: SocketAddr) {
         let proxy = self.proxy(Door::Tcp(address));
+        let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
                     // Without it, Nagle's algorithm delays the last bytes of an answer.
                     if stream.set_nodelay(true).is_ok() {
-                        self.answer(stream, proxy.clone()).await;
+                        self.answer(stream, proxy.clone(), &room).await;
                     }
                 }
                 Err(error) => pause(&error).await,
@@ -149,9 +148,10 @@ impl Server {
             return std::future::pending().await;
         };
         let proxy = self.proxy(Door::Unix);
+        let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             match unix.listener.accept().await {
-                Ok((stream, _)) => self.answer(stream, proxy.clone()).await,
+                Ok((stream, _)) => self.answer(stream, proxy.clone(), &room).await,
                 Err(error) => pause(&error).await,
             }
         }
@@ -164,11 +164,11 @@ impl Server {
     }
 
     /// Answers a client in the background, once there is room for it.
-    async fn answer<S>(&self, stream: S, proxy: Proxy)
+    async fn answer<S>(&self, stream: S, proxy: Proxy, room: &Arc<Semaphore>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Ok(permit) = Arc::clone(&self.room).acquire_owned().await else {
+        let Ok(permit) = Arc::clone(room).acquire_owned().await else {
             return;
         };
         let connection = http1::Builder::new()
