@@ -12,7 +12,8 @@ use crate::limits::RateLimit;
 pub struct Stats {
     /// Requests that are never cached, and were passed on.
     pub bypassed: u64,
-    /// Calls to GitHub that counted against a limit: all but those answered with 304.
+    /// Calls to GitHub that counted against a limit: all but those with a credential that were
+    /// answered with 304.
     pub api_calls_made: u64,
     /// The rate limits that GitHub last told, by principal and resource.
     pub rate_limits: Vec<RateLimit>,

@@ -1,13 +1,13 @@
 //! The leaf of the stack: sends a request to GitHub over HTTP, and counts it.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::header::{self, HeaderValue};
-use http::uri::PathAndQuery;
+use http::uri::{PathAndQuery, Scheme};
 use http::{Request, Response, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -35,11 +35,15 @@ pub(crate) const USER_AGENT: HeaderValue =
 /// Sends requests to GitHub. How long that may take is for whoever waits to say.
 #[derive(Clone, Debug)]
 pub(crate) struct Upstream {
-    client: Client<HttpsConnector<HttpConnector>, Body>,
+    api: Http,
+    /// For downloads over TLS where the API is reached without.
+    downloads: Arc<OnceLock<Result<Http, String>>>,
     base: Arc<BaseUrl>,
     via: Option<HeaderValue>,
     counters: Arc<Counters>,
 }
+
+type Http = Client<HttpsConnector<HttpConnector>, Body>;
 
 impl Upstream {
     pub(crate) fn new(
@@ -47,16 +51,29 @@ impl Upstream {
         via: Option<HeaderValue>,
         counters: Arc<Counters>,
     ) -> Result<Self, BuildError> {
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_timer(TokioTimer::new())
-            .build(connector(&base)?);
         Ok(Self {
-            client,
+            api: http(base.is_secure())?,
+            downloads: Arc::default(),
             base,
             via,
             counters,
         })
+    }
+
+    /// The connections for this request. The system's certificates are read where they are needed.
+    fn http(&self, request: &Request<Body>) -> Result<&Http, UpstreamError> {
+        if self.base.is_secure() || request.uri().scheme() != Some(&Scheme::HTTPS) {
+            return Ok(&self.api);
+        }
+        let downloads = self
+            .downloads
+            .get_or_init(|| http(true).map_err(|error| error.to_string()));
+        downloads
+            .as_ref()
+            .map_err(|error| UpstreamError::Unreachable {
+                upstream: request.uri().host().unwrap_or_default().to_owned(),
+                source: error.clone().into(),
+            })
     }
 
     fn prepare(&self, request: Request<Body>) -> Result<Request<Body>, UpstreamError> {
@@ -82,13 +99,15 @@ impl Upstream {
     async fn send(self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
         let is_api = question::is_at(request.uri(), &self.base);
         let request = self.prepare(request)?;
-        let answer = self.client.request(request).await;
+        let is_authorised = request.headers().contains_key(header::AUTHORIZATION);
+        let answer = self.http(&request)?.request(request).await;
         let mut response = answer.map_err(|error| UpstreamError::Unreachable {
             upstream: self.base.to_string(),
             source: error.into(),
         })?;
         // A 304 costs an authorised client nothing.
-        if is_api && response.status() != StatusCode::NOT_MODIFIED {
+        let is_free = is_authorised && response.status() == StatusCode::NOT_MODIFIED;
+        if is_api && !is_free {
             self.counters.api_calls.fetch_add(1, Ordering::Relaxed);
         }
         drop_hop_by_hop(response.headers_mut());
@@ -110,7 +129,15 @@ impl Service<Request<Body>> for Upstream {
     }
 }
 
-fn connector(base: &BaseUrl) -> Result<HttpsConnector<HttpConnector>, BuildError> {
+fn http(is_secure: bool) -> Result<Http, BuildError> {
+    let client = Client::builder(TokioExecutor::new())
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_timer(TokioTimer::new())
+        .build(connector(is_secure)?);
+    Ok(client)
+}
+
+fn connector(is_secure: bool) -> Result<HttpsConnector<HttpConnector>, BuildError> {
     let mut http = HttpConnector::new();
     http.set_connect_timeout(Some(CONNECT_TIMEOUT));
     http.set_nodelay(true);
@@ -119,14 +146,14 @@ fn connector(base: &BaseUrl) -> Result<HttpsConnector<HttpConnector>, BuildError
     let config =
         rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = config.map_err(|error| BuildError::Certificates(std::io::Error::other(error)))?;
-    let config = if base.is_secure() {
+    let config = if is_secure {
         use hyper_rustls::ConfigBuilderExt as _;
         let config = config.with_native_roots();
         config
             .map_err(BuildError::Certificates)?
             .with_no_client_auth()
     } else {
-        // Nothing will be reached over TLS, so the system's certificates need not be read.
+        // Nothing is reached over TLS.
         config
             .with_root_certificates(rustls::RootCertStore::empty())
             .with_no_client_auth()

@@ -150,3 +150,17 @@ async fn the_fleet_knows_how_often_github_was_asked() {
     assert_eq!(totals.application["bypassed"], 3);
     assert_eq!(totals.cache.misses, 30);
 }
+
+#[tokio::test]
+async fn a_304_without_a_credential_is_counted_since_github_charges_it() {
+    let fleet = Fleet::new().await;
+    for revalidated in [false, true] {
+        let request = Request::get("/users/octocat").header("cache-control", "no-cache");
+        let request = request.body(Body::empty()).unwrap();
+        let response = fleet.clients[0].clone().oneshot(request).await.unwrap();
+        let told = response.headers()["cache-status"].to_str().unwrap();
+        assert_eq!(told.contains("revalidated"), revalidated);
+    }
+    let charged = fleet.github.calls().charged().total();
+    assert_eq!((fleet.clients[0].stats().api_calls_made, charged), (2, 2));
+}
