@@ -79,12 +79,6 @@ const TABLE: &[(&str, Class)] = &[
     ("/repos/*/*/deployments/**", Class::Lively),
     ("/repos/*/*/events", Class::Lively),
     ("/repos/*/*/notifications", Class::Lively),
-    ("/repos/*/*/commits/*/check-runs", Class::Lively),
-    ("/repos/*/*/commits/*/check-suites", Class::Lively),
-    ("/repos/*/*/commits/*/status", Class::Lively),
-    ("/repos/*/*/commits/*/statuses", Class::Lively),
-    ("/repos/*/*/commits/*/comments", Class::Lively),
-    ("/repos/*/*/commits/*/pulls", Class::Lively),
     ("/networks/*/*/events", Class::Lively),
     ("/orgs/*/actions/**", Class::Lively),
     ("/orgs/*/events", Class::Lively),
@@ -117,6 +111,16 @@ const TABLE: &[(&str, Class)] = &[
     ("/search/**", Class::Search),
 ];
 
+/// What people and machines say of a commit: the last segment of a path below it.
+const OF_A_COMMIT: [&str; 6] = [
+    "check-runs",
+    "check-suites",
+    "comments",
+    "pulls",
+    "status",
+    "statuses",
+];
+
 /// For how long an answer is fresh: by the operator's rules, else by the table, else by the
 /// operator's default; for what the table does not know, no shorter than GitHub's own `max-age`.
 pub(crate) fn ttl(about: &About<'_>, rules: &[TtlRule], default: Duration) -> Duration {
@@ -142,6 +146,12 @@ fn class(path: &str, query: &str) -> Option<Class> {
             .any(|pair| pair.strip_prefix("ref=").is_some_and(is_hash));
     if is_content_of_a_commit {
         return Some(Class::Immutable);
+    }
+    // What is said of a commit, by its hash or by a ref of as many segments as it has.
+    let is_of_a_commit = pattern::matches("/repos/*/*/commits/*/**", path);
+    let last = path.rsplit('/').next().unwrap_or_default();
+    if is_of_a_commit && OF_A_COMMIT.contains(&last) {
+        return Some(Class::Lively);
     }
     let row = TABLE.iter().find(|(row, _)| pattern::matches(row, path));
     row.map(|(_, class)| *class)

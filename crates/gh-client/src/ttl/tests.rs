@@ -112,6 +112,8 @@ fn what_is_worked_on_is_half_a_minute() {
         "/repos/o/r/actions/runs/7/jobs",
         "/repos/o/r/check-runs/7",
         "/repos/o/r/commits/main/status",
+        "/repos/o/r/commits/heads/main/status",
+        "/repos/o/r/commits/heads/feature/x/check-runs",
         "/repos/o/r/deployments",
         "/repos/o/r/events",
         "/users/mona/events",
