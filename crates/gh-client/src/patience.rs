@@ -10,11 +10,14 @@ use tower::{Layer, Service};
 
 use crate::body::Body;
 use crate::error::UpstreamError;
-use crate::retry::may_be_repeated;
+use crate::retry::{Attempts, may_be_repeated};
 
 /// How long an attempt may take until the head of its answer is here. GitHub itself gives up after
 /// [10 seconds](https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api).
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(12);
+
+/// The same where there is something to serve in place of an answer.
+pub(crate) const SHORT_ATTEMPT: Duration = Duration::from_secs(3);
 
 /// Bounds each attempt at what may be tried again. What may not, an upload say, takes as long as it
 /// takes.
@@ -48,13 +51,17 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let is_bounded = may_be_repeated(&request);
+        let patience = match request.extensions().get() {
+            Some(&Attempts::FEW) => SHORT_ATTEMPT,
+            _ => ATTEMPT,
+        };
         let answer = self.0.call(request);
         if !is_bounded {
             return Box::pin(answer);
         }
-        Box::pin(async {
-            let answer = time::timeout(ATTEMPT, answer).await;
-            answer.unwrap_or(Err(UpstreamError::TimedOut(ATTEMPT)))
+        Box::pin(async move {
+            let answer = time::timeout(patience, answer).await;
+            answer.unwrap_or(Err(UpstreamError::TimedOut(patience)))
         })
     }
 }

@@ -29,6 +29,11 @@ impl Attempts {
     pub(crate) const FEW: Self = Self(2);
 }
 
+/// Until when the client waits that a request is for. One that does not say so among its extensions
+/// has all of [`PATIENCE`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(pub(crate) Instant);
+
 /// Marks a request as one that may be sent twice, though its method does not say so: a query of
 /// GraphQL's.
 #[derive(Clone, Copy, Debug)]
@@ -89,10 +94,10 @@ impl Policy<Request<Body>, Response<Body>, UpstreamError> for RetryPolicy {
             }
         };
         let attempts = request.extensions().get().copied().unwrap_or(Attempts::ALL);
-        let wait_until = Instant::now() + asked_to_wait.unwrap_or_default();
-        if self.sent >= attempts.0
-            || self.until.is_some_and(|until| wait_until >= until)
-            || !self.budget.withdraw()
+        // Whoever asks for a wait beyond all clocks is not waited for.
+        let wait_until = Instant::now().checked_add(asked_to_wait.unwrap_or_default());
+        let is_in_time = |until| wait_until.is_some_and(|wait_until| wait_until < until);
+        if self.sent >= attempts.0 || !self.until.is_none_or(is_in_time) || !self.budget.withdraw()
         {
             return None;
         }
@@ -103,7 +108,11 @@ impl Policy<Request<Body>, Response<Body>, UpstreamError> for RetryPolicy {
     }
 
     fn clone_request(&mut self, request: &Request<Body>) -> Option<Request<Body>> {
-        self.until = Some(Instant::now() + PATIENCE);
+        // It is called before each attempt; patience begins with the first.
+        self.until.get_or_insert_with(|| {
+            let deadline = request.extensions().get::<Deadline>();
+            deadline.map_or_else(|| Instant::now() + PATIENCE, |deadline| deadline.0)
+        });
         if !may_be_repeated(request) {
             return None;
         }

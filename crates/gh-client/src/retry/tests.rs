@@ -19,6 +19,16 @@ fn request(method: Method) -> Request<Body> {
 
 /// How often a request is sent to an upstream that always answers so.
 async fn sent(policy: &RetryPolicy, request: Request<Body>, status: u16) -> u32 {
+    sent_where(policy, request, status, None).await
+}
+
+/// The same, where the upstream also asks to wait.
+async fn sent_where(
+    policy: &RetryPolicy,
+    request: Request<Body>,
+    status: u16,
+    retry_after: Option<u64>,
+) -> u32 {
     let counted = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&counted);
     let upstream = tower::service_fn(move |request: Request<Body>| {
@@ -27,6 +37,9 @@ async fn sent(policy: &RetryPolicy, request: Request<Body>, status: u16) -> u32 
         async move {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            if let Some(seconds) = retry_after {
+                response.headers_mut().insert("retry-after", seconds.into());
+            }
             Ok(response)
         }
     });
@@ -86,4 +99,17 @@ async fn where_all_fails_the_budget_is_soon_spent() {
     let failing = (0..100).map(|_| sent(&policy, request(Method::GET), 500));
     let retries: u32 = join_all(failing).await.iter().map(|sent| sent - 1).sum();
     assert!(retries < 200, "{retries} retries");
+}
+
+#[tokio::test(start_paused = true)]
+async fn patience_begins_with_the_first_attempt() {
+    let policy = RetryPolicy::new().unwrap();
+    for (seconds, attempts) in [(20, 2), (u64::MAX, 1)] {
+        let sent = sent_where(&policy, request(Method::GET), 503, Some(seconds));
+        assert_eq!(sent.await, attempts, "{seconds} s");
+    }
+    let mut hurried = request(Method::GET);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    hurried.extensions_mut().insert(Deadline(deadline));
+    assert_eq!(sent_where(&policy, hurried, 503, Some(20)).await, 1);
 }
