@@ -103,7 +103,7 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "SECS", value_parser = seconds)]
     pub(crate) stale_for: Option<u64>,
 
-    /// For how long it is remembered that something is not there [env: GHMESH_NEGATIVE_TTL] [default: not at all]
+    /// For how long it is remembered that something is not there; not with --sharing fleet, where another token may see it [env: GHMESH_NEGATIVE_TTL] [default: not at all]
     #[arg(long, value_name = "SECS", value_parser = seconds)]
     pub(crate) negative_ttl: Option<u64>,
 

@@ -1,7 +1,6 @@
 //! The decorator that answers from the cache first.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use futures::future::BoxFuture;
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tower::{Layer, Service, ServiceExt};
 use tower_http::decompression::{Decompression, DecompressionBody};
 
@@ -22,12 +22,15 @@ use crate::decision::Decision;
 use crate::directives::Wishes;
 use crate::error::UpstreamError;
 use crate::etag;
-use crate::fetch::{Ask, Desk, Unavailable};
+use crate::fetch::{Ask, Desk, PATIENCE, Unavailable};
 use crate::graphql::{self, Query};
+use crate::policy;
 use crate::question::{Plan, Question};
 use crate::scope::Standing;
 use crate::stats::Counters;
 use crate::stored::Stored;
+
+mod forward;
 
 /// Answers what may be cached from a [`Cache`], and passes everything else on untouched.
 #[derive(Clone)]
@@ -98,20 +101,10 @@ impl<S: Upward> Service<Request<Body>> for CacheFirst<S> {
 }
 
 impl<S: Upward> CacheFirst<S> {
-    async fn forward(
-        self,
-        request: Request<Body>,
-        decision: Decision,
-    ) -> Result<Response<Body>, UpstreamError> {
-        self.layer.counters.bypassed.fetch_add(1, Ordering::Relaxed);
-        let response = self.upstream.oneshot(request).await?;
-        Ok(decision.put_on(Duration::ZERO, response))
-    }
-
     /// Reads what GraphQL is asked.
     async fn read(self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
         let (parts, body) = request.into_parts();
-        let body = match collect(body, graphql::MAX_REQUEST).await {
+        let body = match collect(body, graphql::MAX_REQUEST, &self.layer.desk.room).await {
             Collected::Complete(body) => body,
             Collected::Unfinished(body) => {
                 let request = Request::from_parts(parts, body);
@@ -140,8 +133,9 @@ impl<S: Upward> CacheFirst<S> {
             ),
             question,
             asker,
+            deadline: Instant::now() + PATIENCE,
         };
-        let freshness = lookup.asker.wishes.freshness;
+        let freshness = self.freshness(&lookup).await;
         if lookup.asker.wishes.only_if_cached {
             return Ok(self.only_if_cached(&lookup, freshness).await);
         }
@@ -153,8 +147,33 @@ impl<S: Upward> CacheFirst<S> {
         }
         // What is stored says nothing to us, because a peer of another release wrote it; or a peer
         // has asked in vain. Go ourselves.
-        let answered = self.answer(&lookup, Freshness::ALONE).await?;
+        let answered = self.answer(&lookup, Freshness::AGAIN).await?;
         answered.ok_or(UpstreamError::Lost)
+    }
+
+    /// How fresh the answer has to be, by what the client wishes and by what is held.
+    async fn freshness(&self, lookup: &Lookup) -> Freshness {
+        let wishes = &lookup.asker.wishes;
+        if wishes.freshness == Freshness::AS_STORED && wishes.min_fresh.is_none() {
+            return wishes.freshness;
+        }
+        let entry = self.layer.cache.peek(&lookup.resource.key).await;
+        let Some((ttl, stored)) = entry.and_then(|entry| {
+            let stored = Stored::decode(entry.value()).ok()?;
+            Some((entry.lifetime().ttl, stored))
+        }) else {
+            return wishes.freshness;
+        };
+        // RFC 9111, section 4.2.4: what must be revalidated is, whatever the client is content with.
+        let is_strict = !policy::may_be_stale(&lookup.question, &stored.headers);
+        match wishes.min_fresh {
+            None if !is_strict => wishes.freshness,
+            // Section 5.2.1.3.
+            min_fresh => {
+                let ttl = ttl.saturating_sub(min_fresh.unwrap_or_default());
+                Freshness::at_most(wishes.max_age.map_or(ttl, |max_age| max_age.min(ttl)))
+            }
+        }
     }
 
     /// What this principal may see of another's entry.
@@ -174,7 +193,7 @@ impl<S: Upward> CacheFirst<S> {
             return response;
         }
         let cache = &self.layer.cache;
-        if self.layer.desk.scopes.standing(lookup.asker.principal) == Standing::Known
+        if self.standing(lookup) == Standing::Known
             && let Some(entry) = cache.peek(&lookup.resource.key).await
             && let Ok(stored) = Stored::decode(entry.value())
         {
@@ -200,6 +219,14 @@ impl<S: Upward> CacheFirst<S> {
         Decision::Absent.put_on(Duration::ZERO, response)
     }
 
+    /// What its asker may be shown before GitHub is asked.
+    fn standing(&self, lookup: &Lookup) -> Standing {
+        let CacheFirstLayer { cache, desk, .. } = &self.layer;
+        let family = lookup.resource.key.family;
+        let principal = lookup.asker.principal;
+        desk.scopes.standing_at(principal, family, cache.now())
+    }
+
     /// The answer to a question; nothing where the one that is stored cannot be read.
     async fn answer(
         &self,
@@ -208,10 +235,10 @@ impl<S: Upward> CacheFirst<S> {
     ) -> Result<Option<Response<Body>>, UpstreamError> {
         let asker = &lookup.asker;
         let CacheFirstLayer { cache, desk, .. } = &self.layer;
-        let standing = desk.scopes.standing(asker.principal);
+        let standing = self.standing(lookup);
         let freshness = match standing {
-            Standing::Known => freshness,
-            Standing::Unproven => Freshness::ALONE,
+            Standing::Unproven if freshness != Freshness::AGAIN => Freshness::ALONE,
+            _ => freshness,
         };
         let (private, privately) = oneshot::channel();
         let ask = || Ask {
@@ -222,8 +249,10 @@ impl<S: Upward> CacheFirst<S> {
             credential: asker.credential.clone(),
             principal: asker.principal,
             standing,
+            deadline: lookup.deadline,
             resource: lookup.resource.clone(),
             stale_if_error: asker.wishes.stale_if_error,
+            condition: asker.condition.clone(),
             private,
         };
         let ask = ask();
@@ -305,6 +334,8 @@ struct Lookup {
     question: Question,
     asker: Asker,
     resource: Resource,
+    /// Until when it waits for the head of an answer, whoever asks GitHub for it.
+    deadline: Instant,
 }
 
 impl Lookup {

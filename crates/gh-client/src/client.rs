@@ -29,6 +29,7 @@ use crate::token::Token;
 use crate::told::Told;
 use crate::ttl::TtlRule;
 use crate::upstream::Upstream;
+use crate::views::Views;
 
 /// A client of GitHub's API that asks a cache first.
 ///
@@ -41,7 +42,7 @@ pub struct Client {
     limits: Limits,
     counters: Arc<Counters>,
     /// Told to the other members for as long as there is a client.
-    _told: Arc<Told>,
+    _told: Told,
 }
 
 /// The settings of a [`Client`].
@@ -202,7 +203,8 @@ impl Builder {
     }
 
     /// For how long it is remembered that something is not there (404, 410). By default it is not
-    /// remembered at all: what was not there a moment ago may be there now.
+    /// remembered at all: what was not there a moment ago may be there now. With
+    /// [`Sharing::Fleet`] it is not either: what one credential is refused, another may see.
     #[must_use]
     pub fn negative_ttl(mut self, ttl: Duration) -> Self {
         self.keeping.negative_ttl = Some(ttl);
@@ -244,8 +246,15 @@ impl Builder {
         let base = Arc::new(BaseUrl::parse(&self.upstream)?);
         let counters = Arc::<Counters>::default();
         let limits = Limits::new().with_bell(cache.bell());
-        let told = Told::share(&cache, &base, limits.clone(), Arc::clone(&counters));
-        let scopes = Scopes::new(self.principal_key, self.sharing);
+        let views = Views::new(cache.bell());
+        let told = Told::share(
+            &cache,
+            &base,
+            views.clone(),
+            limits.clone(),
+            Arc::clone(&counters),
+        );
+        let scopes = Scopes::new(self.principal_key, self.sharing, views);
         let upstream = Upstream::new(Arc::clone(&base), self.via, Arc::clone(&counters))?;
         let parts = Parts {
             cache,

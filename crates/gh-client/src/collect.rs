@@ -4,25 +4,47 @@ use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, stream};
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, BodyStream, StreamBody};
+use tokio::sync::Semaphore;
 use tokio::task;
 use tokio::time::{self, Instant};
 
 use crate::body::{Body, BoxError};
 use crate::fetch::PATIENCE;
 
+/// What all bodies that are being read may occupy, in bytes. One for which there is no room left is
+/// passed on as it comes, and not kept.
+const ROOM: usize = 256 * 1024 * 1024;
+
+/// The room for bodies that are being read into memory. It is taken as they arrive: those that are
+/// waited for take none.
+#[derive(Debug)]
+pub(crate) struct Room(Semaphore);
+
+impl Room {
+    pub(crate) fn new() -> Self {
+        Self::of(ROOM)
+    }
+
+    fn of(bytes: usize) -> Self {
+        Self(Semaphore::new(bytes))
+    }
+}
+
 /// What has become of a body.
 pub(crate) enum Collected {
     Complete(Bytes),
-    /// The body is too large or too slow, or it broke off: what has arrived, and then what follows.
+    /// The body is too large or too slow, it broke off, or there is no room for it: what has
+    /// arrived, and then what follows.
     Unfinished(Body),
 }
 
-/// Reads a body to its end, as long as it keeps within `limit` bytes and [`PATIENCE`]. One that
-/// stalls would otherwise keep all who wait for it.
-pub(crate) async fn collect(mut body: Body, limit: usize) -> Collected {
+/// Reads a body to its end, as long as it keeps within `limit` bytes and [`PATIENCE`], and there is
+/// room. One that stalls would otherwise keep all who wait for it.
+pub(crate) async fn collect(mut body: Body, limit: usize, room: &Room) -> Collected {
     if body.size_hint().lower() > limit as u64 {
         return Collected::Unfinished(body);
     }
+    let mut taken = room.0.try_acquire_many(0).ok();
     let deadline = Instant::now() + PATIENCE;
     let mut arrived = BytesMut::new();
     loop {
@@ -37,7 +59,15 @@ pub(crate) async fn collect(mut body: Body, limit: usize) -> Collected {
                     continue;
                 };
                 arrived.extend_from_slice(&chunk);
-                if arrived.len() > limit {
+                let size = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
+                let is_room = match (&mut taken, room.0.try_acquire_many(size)) {
+                    (Some(taken), Ok(more)) => {
+                        taken.merge(more);
+                        true
+                    }
+                    _ => false,
+                };
+                if arrived.len() > limit || !is_room {
                     return Collected::Unfinished(resume(arrived.freeze(), BodyStream::new(body)));
                 }
             }

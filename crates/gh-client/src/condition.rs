@@ -6,6 +6,7 @@ use http::{HeaderMap, StatusCode};
 use crate::stored::Stored;
 
 /// A client's own conditional request: [RFC 9110, section 13](https://www.rfc-editor.org/rfc/rfc9110#section-13).
+#[derive(Clone)]
 pub(crate) struct Condition {
     if_none_match: Option<IfNoneMatch>,
     if_modified_since: Option<IfModifiedSince>,
@@ -17,6 +18,15 @@ impl Condition {
         Self {
             if_none_match: headers.typed_get(),
             if_modified_since: headers.typed_get(),
+        }
+    }
+
+    /// Makes a request conditional in the same way.
+    pub(crate) fn put_on(&self, headers: &mut HeaderMap) {
+        if let Some(if_none_match) = &self.if_none_match {
+            headers.typed_insert(if_none_match.clone());
+        } else if let Some(if_modified_since) = self.if_modified_since {
+            headers.typed_insert(if_modified_since);
         }
     }
 

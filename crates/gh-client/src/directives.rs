@@ -1,5 +1,6 @@
 //! What clients and servers say about caching, in `Cache-Control` and beside it.
 
+use std::num::IntErrorKind;
 use std::time::Duration;
 
 use cache_core::Freshness;
@@ -15,6 +16,10 @@ const GH_CACHE_TTL: HeaderName = HeaderName::from_static("x-gh-cache-ttl");
 pub(crate) struct Wishes {
     /// How fresh the answer has to be: `no-cache`, `max-age`, `max-stale`, `X-Gh-Cache-Ttl`.
     pub(crate) freshness: Freshness,
+    /// How old the answer may be at most: `no-cache`, `max-age`, `X-Gh-Cache-Ttl`.
+    pub(crate) max_age: Option<Duration>,
+    /// `min-fresh`: for how much longer it has to be fresh.
+    pub(crate) min_fresh: Option<Duration>,
     /// `no-store`: neither what is stored nor storing it.
     pub(crate) no_store: bool,
     /// `only-if-cached`: what is stored, or nothing.
@@ -31,12 +36,11 @@ impl Wishes {
         // RFC 9111, section 5.4: it counts where there is no `Cache-Control`.
         let no_cache = control.has("no-cache")
             || (!headers.contains_key(header::CACHE_CONTROL) && pragma_no_cache(headers));
-        let max_age = gh_cache_ttl(headers).or_else(|| control.seconds("max-age"));
-        let freshness = match max_age {
-            _ if no_cache => Freshness::REVALIDATE,
-            Some(max_age) => Freshness::at_most(max_age),
-            None => Freshness::AS_STORED,
+        let max_age = match no_cache {
+            true => Some(Duration::ZERO),
+            false => gh_cache_ttl(headers).or_else(|| control.seconds("max-age")),
         };
+        let freshness = max_age.map_or(Freshness::AS_STORED, Freshness::at_most);
         let freshness = match control.seconds("max-stale") {
             Some(tolerance) => freshness.or_stale_while_revalidating(tolerance),
             // Without a number, of whatever age.
@@ -47,6 +51,8 @@ impl Wishes {
         };
         Self {
             freshness,
+            max_age,
+            min_fresh: control.seconds("min-fresh"),
             no_store: control.has("no-store"),
             only_if_cached: control.has("only-if-cached"),
             stale_if_error: control.seconds("stale-if-error"),
@@ -76,10 +82,16 @@ impl<'a> Directives<'a> {
         self.argument(name).is_some()
     }
 
-    /// The number of seconds that this directive has as its argument.
+    /// The number of seconds that this directive has as its argument. What is too large for a number
+    /// is a very long time
+    /// ([RFC 9111, section 1.2.2](https://www.rfc-editor.org/rfc/rfc9111#section-1.2.2)).
     pub(crate) fn seconds(&self, name: &str) -> Option<Duration> {
-        let seconds = self.argument(name)??.parse().ok()?;
-        Some(Duration::from_secs(seconds))
+        let seconds: Result<u64, _> = self.argument(name)??.parse();
+        match seconds {
+            Ok(seconds) => Some(Duration::from_secs(seconds)),
+            Err(error) if *error.kind() == IntErrorKind::PosOverflow => Some(Duration::MAX),
+            Err(_) => None,
+        }
     }
 
     fn argument(&self, name: &str) -> Option<Option<&'a str>> {

@@ -4,24 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cache_core::{Cache, Entry, Fetched, Freshness, Key, MeshTime, Resource, Scope, Source, State};
-use http::header::{self, HeaderMap};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::response::Parts;
 use http::{Request, Response, StatusCode};
 use tokio::sync::{Semaphore, oneshot};
-use tokio::time;
+use tokio::time::{self, Instant};
 use tower::{Service, ServiceExt};
 
 use crate::body::{Body, BoxError};
-use crate::collect::{Collected, collect};
+use crate::collect::{Collected, Room, collect};
+use crate::condition::Condition;
 use crate::credential::Credential;
 use crate::error::UpstreamError;
 use crate::etag;
 use crate::graphql;
-use crate::limits::{self, Limits};
+use crate::limits::{self, Call, Limits, Price};
 use crate::policy::{self, Keeping};
 use crate::proof::{Proofs, Proven};
 use crate::question::Question;
-use crate::retry::Attempts;
+use crate::retry::{Attempts, Deadline};
 use crate::scope::{Scopes, Standing};
 use crate::stored::{NotAnAnswer, Stored};
 
@@ -30,9 +31,9 @@ use crate::stored::{NotAnAnswer, Stored};
 /// [10 seconds](https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api).
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Answers that are read into memory at one time, each up to the largest that is kept. Further
-/// questions wait until there is room; [`PATIENCE`] bounds how long each takes.
-pub(crate) const ROOM: usize = 64;
+/// Questions that are being asked at one time, those included whose clients have left; [`PATIENCE`]
+/// bounds how long each takes. Further ones are answered 503, or by what is stale.
+pub(crate) const UNDER_WAY: usize = 1024;
 
 /// What all questions of a client share.
 #[derive(Clone, Debug)]
@@ -41,8 +42,9 @@ pub(crate) struct Desk {
     pub(crate) scopes: Scopes,
     pub(crate) limits: Limits,
     pub(crate) proofs: Proofs,
-    /// Room for answers that are being read into memory.
-    pub(crate) room: Arc<Semaphore>,
+    pub(crate) room: Arc<Room>,
+    /// For the questions that are under way.
+    pub(crate) places: Arc<Semaphore>,
 }
 
 /// One question to GitHub, asked with the credential of the client that needs the answer.
@@ -55,10 +57,14 @@ pub(crate) struct Ask<S> {
     /// Who asks.
     pub(crate) principal: Scope,
     pub(crate) standing: Standing,
+    /// Until when the client waits for the head of an answer.
+    pub(crate) deadline: Instant,
     /// What the answer is filed under.
     pub(crate) resource: Resource,
     /// How stale an answer this client takes where GitHub has none; `None` leaves it to the cache.
     pub(crate) stale_if_error: Option<Duration>,
+    /// What the client itself holds.
+    pub(crate) condition: Condition,
     /// Where an answer goes that only this client can have.
     pub(crate) private: Private,
 }
@@ -88,6 +94,29 @@ enum Reply {
     Answer(Parts, Body),
 }
 
+impl Reply {
+    /// Whether it shows what was asked for to who has asked.
+    fn shows_something(&self) -> bool {
+        match self {
+            Self::NotModified(_) => true,
+            Self::Answer(parts, _) => parts.status.is_success(),
+        }
+    }
+}
+
+/// What there is for a client where GitHub has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WayOut {
+    /// Nothing.
+    None,
+    /// An entry of its own scope, which the cache serves.
+    Own,
+    /// Such an entry, which this client must not see, or not so stale.
+    Barred,
+    /// Another's entry, for which it has had a proof.
+    Proven,
+}
+
 /// Why there is no answer.
 enum Failure {
     Said(Stored),
@@ -100,14 +129,31 @@ where
 {
     /// Asks, with a validator of what there is.
     pub(crate) async fn run(self, stale: Option<Entry>) -> Result<Fetched, BoxError> {
-        // It goes with the task, which outlives a client that has left.
-        let _room = Arc::clone(&self.desk.room).acquire_owned().await?;
         let proven = self.desk.proofs.find(&self.cache, &self.resource).await;
         let basis = self.basis(stale, proven.as_ref()).await;
+        // It goes with the task, which outlives a client that has left.
+        let Ok(_place) = Arc::clone(&self.desk.places).try_acquire_owned() else {
+            return self.fail(&basis, proven, Failure::Said(too_busy()));
+        };
         // An invalidation that comes in meanwhile is later than the proof, and voids it.
         let asked_at = self.cache.asked_at(&self.resource);
-        let reply = time::timeout(PATIENCE, self.ask(&basis)).await;
-        match reply.unwrap_or(Err(UpstreamError::TimedOut(PATIENCE))) {
+        let way_out = self.way_out(&basis, proven.as_ref());
+        let reply = time::timeout_at(self.deadline, self.ask(&basis, way_out)).await;
+        let reply = reply.unwrap_or(Err(UpstreamError::TimedOut(PATIENCE)));
+        if reply.as_ref().is_ok_and(Reply::shows_something) {
+            let family = self.resource.key.family;
+            self.desk
+                .scopes
+                .show(self.principal, family, self.cache.now());
+        }
+        match reply {
+            // The client holds it; there is nothing to keep.
+            Ok(Reply::NotModified(headers)) if matches!(basis, Basis::Nothing) => {
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = StatusCode::NOT_MODIFIED;
+                *response.headers_mut() = headers;
+                Ok(self.privately(Ok(response)))
+            }
             Ok(Reply::NotModified(headers)) => Ok(self.confirmed(basis, &headers, asked_at)?),
             Ok(Reply::Answer(parts, body)) => self.judge(basis, proven, parts, body).await,
             Err(error) => self.fail(&basis, proven, Failure::Lost(error)),
@@ -142,8 +188,14 @@ where
 
     /// Asks once, and once more without conditions where a 304 makes no sense
     /// ([RFC 9111, section 4.3.3](https://www.rfc-editor.org/rfc/rfc9111#section-4.3.3)).
-    async fn ask(&self, basis: &Basis) -> Result<Reply, UpstreamError> {
+    async fn ask(&self, basis: &Basis, way_out: WayOut) -> Result<Reply, UpstreamError> {
         let mut request = self.request(basis);
+        // Where something can be served, nobody has to wait for many attempts.
+        let attempts = match way_out {
+            WayOut::None | WayOut::Barred => Attempts::ALL,
+            WayOut::Own | WayOut::Proven => Attempts::FEW,
+        };
+        request.extensions_mut().insert(attempts);
         let conditions = request.headers().clone();
         let is_conditional = conditions.contains_key(header::IF_NONE_MATCH)
             || conditions.contains_key(header::IF_MODIFIED_SINCE);
@@ -156,20 +208,29 @@ where
             if is_conditional && etag::confirms(&conditions, &parts.headers) {
                 return Ok(Reply::NotModified(parts.headers));
             }
-            request = self.question.to_request(self.credential.as_ref());
+            request = self.unconditional();
         }
         Err(UpstreamError::Unconditional304)
     }
 
-    fn request(&self, basis: &Basis) -> Request<Body> {
+    fn unconditional(&self) -> Request<Body> {
         let mut request = self.question.to_request(self.credential.as_ref());
+        request.extensions_mut().insert(Deadline(self.deadline));
+        request
+    }
+
+    fn request(&self, basis: &Basis) -> Request<Body> {
+        let mut request = self.unconditional();
         let (stored, is_own) = match basis {
-            Basis::Nothing => return request,
+            Basis::Nothing => {
+                if self.is_spent() {
+                    self.condition.put_on(request.headers_mut());
+                }
+                return request;
+            }
             Basis::Own(_, stored) => (stored, stored.shown_to == self.principal),
             Basis::Theirs(_, _, stored) => (stored, false),
         };
-        // Where something can be served, nobody has to wait for many attempts.
-        request.extensions_mut().insert(Attempts::FEW);
         if self.question.query.is_some() {
             return request;
         }
@@ -188,6 +249,22 @@ where
             headers.insert(header::IF_MODIFIED_SINCE, modified);
         }
         request
+    }
+
+    /// Whether nothing may be sent but what GitHub answers for free: then who holds an answer can at
+    /// least hear whether it is still right.
+    fn is_spent(&self) -> bool {
+        let is_refused = |price| {
+            let call = Call {
+                principal: self.principal,
+                resource: limits::resource_of(self.question.path()),
+                price,
+            };
+            let now = self.cache.now();
+            self.desk.limits.refuse(&call, now).is_some()
+        };
+        let may_be_free = self.question.query.is_none() && self.credential.is_some();
+        may_be_free && is_refused(Price::One) && !is_refused(Price::NoneIfConfirmed)
     }
 
     /// GitHub has said that what there is, is the answer.
@@ -246,18 +323,19 @@ where
         parts: Parts,
         body: Body,
     ) -> Result<Fetched, BoxError> {
-        let body = match collect(body, self.desk.keeping.max_entry_bytes).await {
+        let body = match collect(body, self.desk.keeping.max_entry_bytes, &self.desk.room).await {
             Collected::Complete(body) => body,
             Collected::Unfinished(body) => {
                 return Ok(self.privately(Ok(Response::from_parts(parts, body))));
             }
         };
         let is_private = policy::is_private(&parts.headers);
-        let is_struck = policy::is_secondary_limit(parts.status, &body);
         let outcome = match self.question.query {
             Some(_) => graphql::Outcome::of(&body),
             None => graphql::Outcome::Complete,
         };
+        let is_struck =
+            policy::is_secondary_limit(parts.status, &body) || outcome == graphql::Outcome::Struck;
         let is_limited = is_struck
             || policy::is_rate_limited(parts.status, &parts.headers)
             || outcome == graphql::Outcome::Limited;
@@ -269,12 +347,14 @@ where
             limits.strike(self.principal, resource, parts.status, self.cache.now());
         }
         let has_other = !matches!(basis, Basis::Nothing) || proven.is_some();
+        let is_refused = !is_limited && policy::ends_the_view(parts.status);
         // What GitHub refuses to one credential says nothing of the others that share its scope.
         let is_shared = self.resource.key.scope != self.principal;
-        let is_personal = is_shared && (is_limited || policy::ends_the_view(parts.status));
+        let is_personal = is_shared && (is_limited || is_refused);
+        let had_a_view = !is_shared && (matches!(basis, Basis::Own(..)) || proven.is_some());
         if (is_private || is_personal) && !(is_unavailable && has_other) {
-            if policy::ends_the_view(parts.status) {
-                self.desk.scopes.doubt(self.principal);
+            if is_refused {
+                self.end_the_view(had_a_view);
             }
             let response = Response::from_parts(parts, Body::full(body));
             return Ok(self.privately(Ok(response)));
@@ -284,11 +364,8 @@ where
             return self.fail(&basis, proven, Failure::Said(stored));
         }
         self.desk.proofs.end(&self.resource.key);
-        // One on another member, where this credential may have proofs, included.
-        let may_have_a_view = has_other && (self.standing == Standing::Known || !is_shared);
-        if may_have_a_view && policy::ends_the_view(stored.status) {
-            self.cache.invalidate(self.resource.key);
-            self.desk.scopes.doubt(self.principal);
+        if is_refused && had_a_view {
+            self.end_the_view(had_a_view);
             return Ok(Fetched::Passing(stored.encode()?));
         }
         let value = stored.encode()?;
@@ -296,10 +373,21 @@ where
         // What a stranger is refused must not take the place of what others see.
         let may_keep = (self.standing == Standing::Known || stored.status == StatusCode::OK)
             && outcome == graphql::Outcome::Complete;
-        Ok(match lifetime.filter(|_| may_keep) {
+        let kept = lifetime.filter(|_| may_keep);
+        // A refusal that is kept takes the place of what could be seen, on all members.
+        if is_refused && kept.is_none() {
+            self.end_the_view(had_a_view);
+        }
+        Ok(match kept {
             Some(lifetime) => Fetched::New(value, lifetime),
             None => Fetched::Passing(value),
         })
+    }
+
+    fn end_the_view(&self, had_a_view: bool) {
+        let key = self.resource.key;
+        self.desk
+            .end_the_view(&self.cache, self.principal, key, had_a_view);
     }
 
     /// GitHub could not say anything. A stale entry is the better answer, to whom it may be shown;
@@ -310,28 +398,47 @@ where
         proven: Option<Proven>,
         failure: Failure,
     ) -> Result<Fetched, BoxError> {
-        let own = match basis {
-            Basis::Own(entry, stored) => Some((entry, stored)),
-            Basis::Nothing | Basis::Theirs(..) => None,
-        };
-        let is_forbidden = own.is_some_and(|(entry, stored)| !self.may_be_stale(entry, stored));
-        if own.is_some() && (is_forbidden || self.standing == Standing::Unproven) {
-            let answer = match failure {
+        let answer = match (self.way_out(basis, proven.as_ref()), proven) {
+            (WayOut::Proven, Some(proven)) => {
+                return Ok(Fetched::Elsewhere(proven.entry, Source::Stale));
+            }
+            (WayOut::Barred, _) => match failure {
                 Failure::Said(stored) => Ok(stored.into_response()),
                 Failure::Lost(error) => Err(error),
+            },
+            _ => {
+                return Err(match failure {
+                    Failure::Said(stored) => Unavailable(stored).into(),
+                    Failure::Lost(error) => error.into(),
+                });
+            }
+        };
+        Ok(self.privately(answer))
+    }
+
+    /// What may be served where GitHub has no answer.
+    fn way_out(&self, basis: &Basis, proven: Option<&Proven>) -> WayOut {
+        // Another call may have been refused meanwhile.
+        let family = self.resource.key.family;
+        let standing = self
+            .desk
+            .scopes
+            .standing_at(self.principal, family, self.cache.now());
+        let is_known = standing == Standing::Known;
+        if let Basis::Own(entry, stored) = basis {
+            return match is_known && self.may_be_stale(entry, stored) {
+                true => WayOut::Own,
+                false => WayOut::Barred,
             };
-            return Ok(self.privately(answer));
         }
-        if let Some(proven) = proven.filter(|_| own.is_none() && self.standing == Standing::Known)
-            && proven.state(self.cache.now(), Freshness::AS_STORED) != State::Dead
-            && policy::may_be_stale(&self.question, &proven.stored.headers)
-        {
-            return Ok(Fetched::Elsewhere(proven.entry, Source::Stale));
+        let is_of_use = |proven: &Proven| {
+            proven.state(self.cache.now(), Freshness::AS_STORED) != State::Dead
+                && policy::may_be_stale(&self.question, &proven.stored.headers)
+        };
+        match proven.filter(|_| is_known).is_some_and(is_of_use) {
+            true => WayOut::Proven,
+            false => WayOut::None,
         }
-        Err(match failure {
-            Failure::Said(stored) => Unavailable(stored).into(),
-            Failure::Lost(error) => error.into(),
-        })
     }
 
     fn may_be_stale(&self, entry: &Entry, stored: &Stored) -> bool {
@@ -349,12 +456,36 @@ where
     }
 }
 
+/// There are [too many](UNDER_WAY) questions under way.
+fn too_busy() -> Stored {
+    let body = r#"{"message":"ghmesh is asking GitHub as much as it can; try again in a moment"}"#;
+    let headers = HeaderMap::from_iter([
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json; charset=utf-8"),
+        ),
+        (header::RETRY_AFTER, HeaderValue::from_static("1")),
+    ]);
+    Stored::new(StatusCode::SERVICE_UNAVAILABLE, headers, body.into())
+}
+
 /// Whether an answer shows what was asked for.
 fn is_positive(status: StatusCode) -> bool {
     matches!(status, StatusCode::OK | StatusCode::MOVED_PERMANENTLY)
 }
 
 impl Desk {
+    /// GitHub has refused an answer to a principal. Members are told, since any may hold what it
+    /// could see. What is held here, it had of its own, and that is made void for all: no more than
+    /// there is, so that nobody fills a table by asking for what it may not see.
+    pub(crate) fn end_the_view(&self, cache: &Cache, principal: Scope, key: Key, had_a_view: bool) {
+        self.scopes.refuse(principal, key.family, cache.now());
+        if had_a_view {
+            self.proofs.end(&key);
+            cache.invalidate(key);
+        }
+    }
+
     /// What a principal may be shown of another's entry, for which it has a proof that is still as
     /// fresh as is asked for.
     pub(crate) async fn proven(
@@ -363,8 +494,8 @@ impl Desk {
         resource: &Resource,
         freshness: Freshness,
     ) -> Option<Proven> {
-        let Key { scope, .. } = resource.key;
-        if self.scopes.standing(scope) == Standing::Unproven {
+        let Key { scope, family } = resource.key;
+        if self.scopes.standing_at(scope, family, cache.now()) == Standing::Unproven {
             return None;
         }
         let proven = self.proofs.find(cache, resource).await?;

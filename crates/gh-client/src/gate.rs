@@ -1,16 +1,17 @@
 //! The decorator that sends nothing that the limits forbid.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use cache_core::Cache;
 use futures::future::BoxFuture;
-use http::header;
 use http::{Request, Response};
 use tower::{Layer, Service};
 
+use crate::base_url::BaseUrl;
 use crate::body::Body;
 use crate::credential::Credential;
-use crate::limits::{Call, Limits, resource_of};
+use crate::limits::{Call, Limits, Price, resource_of};
 use crate::scope::Scopes;
 
 /// Answers a request that GitHub would refuse as GitHub would, without asking.
@@ -18,6 +19,7 @@ use crate::scope::Scopes;
 pub(crate) struct GateLayer {
     pub(crate) limits: Limits,
     pub(crate) scopes: Scopes,
+    pub(crate) base: Arc<BaseUrl>,
     /// Its clock is the one that limits are told by.
     pub(crate) cache: Cache,
 }
@@ -57,20 +59,18 @@ where
         let GateLayer {
             limits,
             scopes,
+            base,
             cache,
         } = &self.layer;
-        let headers = request.headers();
+        let path = base.api_path(request.uri().path());
         let call = Call {
-            principal: scopes.principal(Credential::of(headers).as_ref()),
-            resource: resource_of(request.uri().path()),
-            is_conditional: headers.contains_key(header::IF_NONE_MATCH)
-                || headers.contains_key(header::IF_MODIFIED_SINCE),
+            principal: scopes.principal(Credential::of(request.headers()).as_ref()),
+            resource: resource_of(path),
+            price: Price::of(&request, path),
         };
-        // To ask for the limits is free, and tells when they are over.
-        let is_free = request.uri().path().ends_with("/rate_limit");
         match limits.refuse(&call, cache.now()) {
-            Some(refusal) if !is_free => Box::pin(async { Ok(refusal) }),
-            _ => Box::pin(self.inner.call(request)),
+            Some(refusal) => Box::pin(async { Ok(refusal) }),
+            None => Box::pin(self.inner.call(request)),
         }
     }
 }

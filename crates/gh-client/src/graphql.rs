@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::base_url::BaseUrl;
 use crate::directives::Wishes;
+use crate::policy;
 use crate::question;
 
 /// Where GraphQL is, below the API's own path.
@@ -64,6 +65,8 @@ pub(crate) enum Outcome {
     Errors,
     /// That the limit is used up.
     Limited,
+    /// That too much was asked at a time.
+    Struck,
 }
 
 /// Whether a request may turn out to be a query, once its body has been read.
@@ -83,11 +86,15 @@ impl Query {
     pub(crate) fn read(headers: &HeaderMap, body: Bytes) -> Option<Self> {
         let parameters: Parameters = serde_json::from_slice(&body).ok()?;
         let variables = parameters.variables.filter(|map| !map.is_empty());
+        let mut features = headers.get_all(FEATURES).iter();
+        let (features, None) = (features.next().cloned(), features.next()) else {
+            return None;
+        };
         Some(Self {
             document: normal(&parameters.query)?,
             operation: parameters.operation_name.filter(|name| !name.is_empty()),
             variables: variables.map(sorted).unwrap_or_default(),
-            features: headers.get(FEATURES).cloned(),
+            features,
             body,
         })
     }
@@ -111,16 +118,26 @@ impl Outcome {
         struct Answer {
             #[serde(default)]
             errors: Option<Vec<Failure>>,
+            #[serde(default)]
+            message: Option<String>,
             data: Option<IgnoredAny>,
         }
         #[derive(Deserialize)]
         struct Failure {
             #[serde(default, rename = "type")]
             kind: Option<String>,
+            #[serde(default)]
+            message: Option<String>,
         }
         let Ok(answer) = serde_json::from_slice::<Answer>(body) else {
             return Self::Errors;
         };
+        let errors = answer.errors.as_deref().unwrap_or_default();
+        let messages = errors.iter().map(|error| &error.message);
+        let mut messages = messages.chain([&answer.message]).flatten();
+        if messages.any(|message| policy::tells_of_a_limit(message)) {
+            return Self::Struck;
+        }
         match answer.errors.as_deref() {
             None | Some([]) if answer.data.is_some() => Self::Complete,
             Some(errors)

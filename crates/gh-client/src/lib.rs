@@ -96,6 +96,7 @@ mod token;
 mod told;
 mod ttl;
 mod upstream;
+mod views;
 mod writes;
 
 pub use base_url::BaseUrl;

@@ -4,14 +4,17 @@ use std::cmp::Reverse;
 
 use cache_core::notes::Bell;
 use cache_core::{MeshTime, Scope};
-use http::header::HeaderMap;
-use http::{Response, StatusCode};
+use http::header::{self, HeaderMap};
+use http::{Method, Request, Response, StatusCode};
 use moka::ops::compute::Op;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 
 use crate::body::Body;
+use crate::pattern;
 use crate::policy;
+use crate::question::RATE_LIMIT;
 
 mod row;
 
@@ -44,8 +47,37 @@ pub struct RateLimit {
 pub(crate) struct Call<'a> {
     pub(crate) principal: Scope,
     pub(crate) resource: &'a str,
-    /// It names a validator: where it is confirmed, it costs nothing.
-    pub(crate) is_conditional: bool,
+    pub(crate) price: Price,
+}
+
+/// What a call costs of the primary limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Price {
+    /// One of the calls that are left.
+    One,
+    /// Nothing where GitHub answers 304 to who has a credential: it names a validator.
+    NoneIfConfirmed,
+    /// Nothing: it asks what is left.
+    None,
+}
+
+impl Price {
+    /// What a request costs that is for this path, below the API's own.
+    pub(crate) fn of<B>(request: &Request<B>, path: &str) -> Self {
+        if ![Method::GET, Method::HEAD].contains(request.method()) {
+            return Self::One;
+        }
+        let headers = request.headers();
+        if path == RATE_LIMIT {
+            Self::None
+        } else if headers.contains_key(header::IF_NONE_MATCH)
+            || headers.contains_key(header::IF_MODIFIED_SINCE)
+        {
+            Self::NoneIfConfirmed
+        } else {
+            Self::One
+        }
+    }
 }
 
 /// Limits that are remembered. At the bound those that nobody asks for are forgotten; answers from
@@ -77,7 +109,11 @@ struct Known {
 impl Limits {
     pub(crate) fn new() -> Self {
         Self {
-            known: Cache::new(MAX_LIMITS),
+            // The newest is what counts, however often others are asked for.
+            known: Cache::builder()
+                .max_capacity(MAX_LIMITS)
+                .eviction_policy(EvictionPolicy::lru())
+                .build(),
             bell: Bell::default(),
         }
     }
@@ -261,15 +297,42 @@ impl Known {
     }
 }
 
-/// The [resource](https://docs.github.com/en/rest/rate-limit/rate-limit) that a call to this path
-/// is charged to, as far as the path tells.
+/// What is charged to a [resource](https://docs.github.com/en/rest/rate-limit/rate-limit) other than
+/// `core`, as far as the path tells. The first row that matches counts.
+const RESOURCES: &[(&str, &str)] = &[
+    ("/graphql", "graphql"),
+    ("/search/code", "code_search"),
+    ("/search/**", "search"),
+    ("/scim/**", "scim"),
+    ("/app-manifests/**", "integration_manifest"),
+    ("/orgs/*/audit-log", "audit_log"),
+    ("/enterprises/*/audit-log", "audit_log"),
+    (
+        "/orgs/*/actions/runners/registration-token",
+        "actions_runner_registration",
+    ),
+    (
+        "/enterprises/*/actions/runners/registration-token",
+        "actions_runner_registration",
+    ),
+    (
+        "/repos/*/*/actions/runners/registration-token",
+        "actions_runner_registration",
+    ),
+    ("/repos/*/*/code-scanning/sarifs", "code_scanning_upload"),
+    (
+        "/repos/*/*/dependency-graph/snapshots",
+        "dependency_snapshots",
+    ),
+    ("/repos/*/*/dependency-graph/sbom", "dependency_sbom"),
+];
+
+/// The resource that a call to this path, below the API's own, is charged to.
 pub(crate) fn resource_of(path: &str) -> &'static str {
-    match path.trim_start_matches("/api/v3") {
-        "/graphql" | "/api/graphql" => "graphql",
-        "/search/code" => "code_search",
-        path if path.starts_with("/search/") => "search",
-        _ => "core",
-    }
+    let row = RESOURCES
+        .iter()
+        .find(|(row, _)| pattern::matches(row, path));
+    row.map_or("core", |(_, resource)| *resource)
 }
 
 #[cfg(test)]

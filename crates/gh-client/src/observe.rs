@@ -1,5 +1,6 @@
 //! The decorator that learns from every answer of GitHub: its limits, its time, and whom it knows.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::UNIX_EPOCH;
 
@@ -10,9 +11,10 @@ use http::header::{self, HeaderMap};
 use http::{Request, Response};
 use tower::{Layer, Service};
 
+use crate::base_url::BaseUrl;
 use crate::body::Body;
 use crate::credential::Credential;
-use crate::limits::{Call, Limits, resource_of};
+use crate::limits::{Call, Limits, Price, resource_of};
 use crate::scope::Scopes;
 
 /// Takes note of what every answer that comes from GitHub says about GitHub itself.
@@ -20,6 +22,7 @@ use crate::scope::Scopes;
 pub(crate) struct ObserveLayer {
     pub(crate) limits: Limits,
     pub(crate) scopes: Scopes,
+    pub(crate) base: Arc<BaseUrl>,
     /// The cache stamps its entries by GitHub's clock.
     pub(crate) cache: Cache,
 }
@@ -58,12 +61,14 @@ where
         let ObserveLayer {
             limits,
             scopes,
+            base,
             cache,
         } = self.layer.clone();
+        let path = base.api_path(request.uri().path());
         let call = Call {
             principal: scopes.principal(Credential::of(request.headers()).as_ref()),
-            resource: resource_of(request.uri().path()),
-            is_conditional: false,
+            resource: resource_of(path),
+            price: Price::of(&request, path),
         };
         let answer = self.inner.call(request);
         Box::pin(async move {
@@ -73,7 +78,7 @@ where
                 cache.observe_upstream_time(time);
             }
             limits.observe(&call, response.status(), headers, cache.now());
-            scopes.observe(call.principal, response.status());
+            scopes.observe(call.principal, response.status(), cache.now());
             Ok(response)
         })
     }

@@ -27,6 +27,9 @@ use crate::scope::Scopes;
 /// [100](https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits).
 pub(crate) const IN_FLIGHT: usize = 90;
 
+/// Of these, so many may be writes: uploads that stall leave room for questions.
+const WRITES_IN_FLIGHT: usize = 60;
+
 /// Who would have to wait for longer gets 429.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -53,6 +56,7 @@ pub(crate) struct PaceLayer {
 
 struct Pace {
     in_flight: Arc<Semaphore>,
+    writes_in_flight: Arc<Semaphore>,
     /// One write a second.
     writes: Limiter,
     points: Limiter,
@@ -69,6 +73,7 @@ impl PaceLayer {
         let pace = is_on.then(|| {
             Arc::new(Pace {
                 in_flight: Arc::new(Semaphore::new(IN_FLIGHT)),
+                writes_in_flight: Arc::new(Semaphore::new(WRITES_IN_FLIGHT)),
                 writes: limiter(Quota::per_second(NonZeroU32::MIN)),
                 points: limiter(Quota::per_second(POINTS_A_SECOND).allow_burst(BURST)),
             })
@@ -122,7 +127,7 @@ where
             match pace.turn(principal, is_write).await {
                 // Until the head of the answer is here: then GitHub's work is done, and how fast
                 // the client reads the rest is no concern of the others.
-                Ok(_permit) => inner.oneshot(request).await,
+                Ok(_permits) => inner.oneshot(request).await,
                 Err(TooLong(wait)) => Ok(too_long(wait)),
             }
         })
@@ -137,19 +142,30 @@ impl Pace {
         &self,
         principal: Scope,
         is_write: bool,
-    ) -> Result<OwnedSemaphorePermit, TooLong> {
+    ) -> Result<[Option<OwnedSemaphorePermit>; 2], TooLong> {
         let deadline = Instant::now() + LONGEST_WAIT;
         if is_write {
             wait_for(&self.writes, principal, READ, deadline).await?;
         }
         let points = if is_write { WRITE } else { READ };
         wait_for(&self.points, principal, points, deadline).await?;
-        let permit = Arc::clone(&self.in_flight).acquire_owned();
-        match time::timeout_at(deadline, permit).await {
-            Ok(Ok(permit)) => Ok(permit),
-            // It is never closed.
-            Ok(Err(_)) | Err(_) => Err(TooLong(Duration::from_secs(1))),
-        }
+        let write = match is_write {
+            true => Some(permit(&self.writes_in_flight, deadline).await?),
+            false => None,
+        };
+        Ok([write, Some(permit(&self.in_flight, deadline).await?)])
+    }
+}
+
+async fn permit(
+    semaphore: &Arc<Semaphore>,
+    deadline: Instant,
+) -> Result<OwnedSemaphorePermit, TooLong> {
+    let permit = Arc::clone(semaphore).acquire_owned();
+    match time::timeout_at(deadline, permit).await {
+        Ok(Ok(permit)) => Ok(permit),
+        // It is never closed.
+        Ok(Err(_)) | Err(_) => Err(TooLong(Duration::from_secs(1))),
     }
 }
 

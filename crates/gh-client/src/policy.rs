@@ -125,9 +125,12 @@ pub(crate) fn is_secondary_limit(status: StatusCode, body: &[u8]) -> bool {
     matches!(
         status,
         StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
-    ) && serde_json::from_slice(body).is_ok_and(|Refusal { message }| {
-        message.contains("secondary rate limit") || message.contains("abuse detection")
-    })
+    ) && serde_json::from_slice(body).is_ok_and(|Refusal { message }| tells_of_a_limit(&message))
+}
+
+/// Whether a message tells of a secondary limit, by its name of today or of old.
+pub(crate) fn tells_of_a_limit(message: &str) -> bool {
+    message.contains("secondary rate limit") || message.contains("abuse detection")
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use cache_core::entry::Digest;
 use cache_core::{Cache, Entry, Freshness, Key, Lifetime, MeshTime, Resource, Scope, State};
 use http::{HeaderMap, StatusCode};
+use moka::policy::EvictionPolicy;
 use moka::sync;
 
 use crate::stored::Stored;
@@ -56,6 +57,7 @@ impl Proofs {
         Self {
             known: sync::Cache::builder()
                 .max_capacity(MAX_BYTES)
+                .eviction_policy(EvictionPolicy::lru())
                 .weigher(|_, proof: &Arc<Proof>| {
                     u32::try_from(512 + proof.head.len()).unwrap_or(u32::MAX)
                 })

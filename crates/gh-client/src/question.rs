@@ -26,6 +26,9 @@ pub(crate) const API_VERSION: HeaderValue = HeaderValue::from_static("2022-11-28
 /// The header that names the version.
 pub(crate) const API_VERSION_HEADER: HeaderName = HeaderName::from_static("x-github-api-version");
 
+/// Where is told what is left of the limits, at no cost and never the same.
+pub(crate) const RATE_LIMIT: &str = "/rate_limit";
+
 /// What is done with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Plan {
@@ -64,35 +67,34 @@ impl Plan {
             return Self::ForwardMethod;
         }
         let headers = request.headers();
-        if Wishes::of(headers).no_store
+        let is_apart = Wishes::of(headers).no_store
             || headers.keys().any(changes_the_answer)
             // A GET with a body asks something that its URL does not say.
-            || !request.body().is_end_stream()
-            || !is_at(request.uri(), base)
-        {
-            return Self::Bypass;
+            || !request.body().is_end_stream();
+        match Question::of(request, base).filter(|_| !is_apart) {
+            Some(question) => Self::Look(Box::new(question)),
+            None => Self::Bypass,
         }
-        let path = base.api_path(request.uri().path());
-        if path == "/rate_limit" {
-            return Self::Bypass;
-        }
-        let (Ok(accept), Ok(api_version), Some(target)) = (
-            accept(headers),
-            api_version(headers),
-            target(path, request.uri().query()),
-        ) else {
-            return Self::Bypass;
-        };
-        Self::Look(Box::new(Question {
-            target,
-            accept,
-            api_version,
-            query: None,
-        }))
     }
 }
 
 impl Question {
+    /// What a request asks of the API, as far as the cache may hold an answer to it.
+    pub(crate) fn of<B>(request: &Request<B>, base: &BaseUrl) -> Option<Self> {
+        let is_read = [Method::GET, Method::HEAD].contains(request.method());
+        let path = base.api_path(request.uri().path());
+        if !is_read || !is_at(request.uri(), base) || path == RATE_LIMIT {
+            return None;
+        }
+        let headers = request.headers();
+        Some(Self {
+            target: target(path, request.uri().query())?,
+            accept: accept(headers).ok()?,
+            api_version: api_version(headers).ok()?,
+            query: None,
+        })
+    }
+
     /// The question that a GraphQL query puts, whose headers are these.
     pub(crate) fn of_query(headers: &HeaderMap, query: Query) -> Option<Self> {
         Some(Self {

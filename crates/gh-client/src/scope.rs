@@ -2,12 +2,13 @@
 //! to prove the right to see them.
 
 use std::str::FromStr;
+use std::time::Duration;
 
-use cache_core::Scope;
+use cache_core::{Family, MeshTime, Scope};
 use http::StatusCode;
-use moka::sync::Cache;
 
 use crate::credential::{Credential, PrincipalKey};
+use crate::views::{View, Views};
 
 /// Who is shown an answer without GitHub being asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,30 +49,32 @@ pub(crate) enum Standing {
     Unproven,
 }
 
-/// Principals that are remembered, of each kind. At the bound those that were not heard of for
-/// longest are forgotten: known ones have to prove themselves once more, and refused ones are
-/// treated as any other.
-const MAX_PRINCIPALS: u64 = 65_536;
+/// For how long a fleet takes a credential for good that GitHub has answered. An installation's token
+/// is over after [an hour](https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-an-installation-access-token-for-a-github-app),
+/// whether GitHub has been asked with it again or not.
+const STANDING: Duration = Duration::from_secs(3600);
 
-/// Knows each principal's scope and standing on this node.
+/// Knows each principal's scope and standing.
 #[derive(Clone, Debug)]
 pub(crate) struct Scopes {
     key: PrincipalKey,
     sharing: Sharing,
-    /// GitHub has said 2xx or 304 to them.
-    proven: Cache<Scope, ()>,
-    /// GitHub has said 401 to them, and nothing better since.
-    refused: Cache<Scope, ()>,
+    views: Views,
 }
 
 impl Scopes {
-    pub(crate) fn new(key: PrincipalKey, sharing: Sharing) -> Self {
+    pub(crate) fn new(key: PrincipalKey, sharing: Sharing, views: Views) -> Self {
         Self {
             key,
             sharing,
-            proven: Cache::new(MAX_PRINCIPALS),
-            refused: Cache::new(MAX_PRINCIPALS),
+            views,
         }
+    }
+
+    /// The same scopes, with these words on them.
+    #[cfg(test)]
+    pub(crate) fn knowing(self, views: Views) -> Self {
+        Self { views, ..self }
     }
 
     pub(crate) fn principal(&self, credential: Option<&Credential>) -> Scope {
@@ -86,11 +89,16 @@ impl Scopes {
         }
     }
 
-    pub(crate) fn standing(&self, principal: Scope) -> Standing {
-        let is_known = match self.sharing {
-            _ if principal == Scope::PUBLIC => true,
-            Sharing::Token => !self.refused.contains_key(&principal),
-            Sharing::Fleet => self.proven.get(&principal).is_some(),
+    /// What a principal may be shown without GitHub being asked.
+    pub(crate) fn standing(&self, principal: Scope, now: MeshTime) -> Standing {
+        if principal == Scope::PUBLIC {
+            return Standing::Known;
+        }
+        let is_known = match (self.views.word(View::all_of(principal)), self.sharing) {
+            (Some(word), _) if word.is_refusal => false,
+            (_, Sharing::Token) => true,
+            (Some(word), Sharing::Fleet) => word.at.saturating_add(STANDING) > now,
+            (None, Sharing::Fleet) => false,
         };
         if is_known {
             Standing::Known
@@ -99,25 +107,40 @@ impl Scopes {
         }
     }
 
-    /// Takes note of what GitHub has said to a principal.
-    pub(crate) fn observe(&self, principal: Scope, status: StatusCode) {
-        if principal == Scope::PUBLIC {
-            return;
-        }
-        if status.is_success() || status == StatusCode::NOT_MODIFIED {
-            self.refused.invalidate(&principal);
-            if self.sharing == Sharing::Fleet {
-                self.proven.insert(principal, ());
-            }
-        } else if status == StatusCode::UNAUTHORIZED {
-            self.refused.insert(principal, ());
-            self.proven.invalidate(&principal);
+    /// The same for one answer, of which its view may have ended.
+    pub(crate) fn standing_at(&self, principal: Scope, family: Family, now: MeshTime) -> Standing {
+        match self.views.word(View::of(principal, family)) {
+            Some(word) if word.is_refusal => Standing::Unproven,
+            _ => self.standing(principal, now),
         }
     }
 
-    /// Has a principal prove itself again: it was refused what it could see before.
-    pub(crate) fn doubt(&self, principal: Scope) {
-        self.proven.invalidate(&principal);
+    /// Takes note of what GitHub has said to a principal.
+    pub(crate) fn observe(&self, principal: Scope, status: StatusCode, now: MeshTime) {
+        if principal == Scope::PUBLIC {
+            return;
+        }
+        let view = View::all_of(principal);
+        if status == StatusCode::UNAUTHORIZED {
+            self.views.end(view, now);
+        } else if status.is_success() || status == StatusCode::NOT_MODIFIED {
+            match self.sharing {
+                Sharing::Fleet => self.views.grant(view, now),
+                Sharing::Token => self.views.restore(view, now),
+            }
+        }
+    }
+
+    /// Takes note of an answer that GitHub has shown to a principal.
+    pub(crate) fn show(&self, principal: Scope, family: Family, now: MeshTime) {
+        self.views.restore(View::of(principal, family), now);
+    }
+
+    /// Takes note of an answer that GitHub has refused to a principal. One that could see it before
+    /// has to prove itself again, whatever it asks for.
+    pub(crate) fn refuse(&self, principal: Scope, family: Family, now: MeshTime) {
+        self.views.end(View::of(principal, family), now);
+        self.views.doubt(View::all_of(principal));
     }
 }
 

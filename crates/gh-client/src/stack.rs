@@ -12,9 +12,10 @@ use tower::util::MapRequest;
 use crate::base_url::BaseUrl;
 use crate::body::Body;
 use crate::cache_first::{CacheFirst, CacheFirstLayer, Upward};
+use crate::collect::Room;
 use crate::detour::{Detour, DetourLayer};
 use crate::error::BuildError;
-use crate::fetch::{Desk, ROOM};
+use crate::fetch::{Desk, UNDER_WAY};
 use crate::gate::{Gate, GateLayer};
 use crate::hops;
 use crate::limits::Limits;
@@ -62,11 +63,13 @@ impl Parts {
         let observe = ObserveLayer {
             limits: limits.clone(),
             scopes: scopes.clone(),
+            base: Arc::clone(&self.base),
             cache: cache.clone(),
         };
         let gate = GateLayer {
             limits: limits.clone(),
             scopes: scopes.clone(),
+            base: Arc::clone(&self.base),
             cache: cache.clone(),
         };
         let pace = PaceLayer::new(scopes.clone(), self.pace);
@@ -85,7 +88,8 @@ impl Parts {
                 scopes,
                 limits,
                 proofs: Proofs::new(),
-                room: Arc::new(Semaphore::new(ROOM)),
+                room: Arc::new(Room::new()),
+                places: Arc::new(Semaphore::new(UNDER_WAY)),
             },
             counters: self.counters,
         };

@@ -1,18 +1,20 @@
 //! The decorator that makes void what a write has changed.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use cache_core::{Cache, Path, Scope};
 use futures::future::BoxFuture;
 use http::header::{self, HeaderMap};
 use http::{Request, Response, StatusCode};
+use moka::policy::EvictionPolicy;
 use moka::sync;
 use tower::{Layer, Service};
 
 use crate::base_url::BaseUrl;
 use crate::body::Body;
 use crate::credential::Credential;
-use crate::decision::Decision;
 use crate::error::UpstreamError;
 use crate::graphql;
 use crate::question::{filed_at, graphql_of, place};
@@ -22,7 +24,7 @@ use crate::scope::Scopes;
 /// heard of for longest are forgotten, and a write to one of them makes more void.
 const MAX_NUMBERS: u64 = 16_384;
 
-/// Invalidates, here and on all members, what a write that GitHub has accepted may have changed: the
+/// Invalidates, here and on all members, what a write that GitHub has not refused may have changed: the
 /// path, what lies below it, the paths above it up to the repository (or organisation, or user), and
 /// the principal's GraphQL answers
 /// ([RFC 9111, section 4.4](https://www.rfc-editor.org/rfc/rfc9111#section-4.4)).
@@ -31,19 +33,26 @@ const MAX_NUMBERS: u64 = 16_384;
 #[derive(Clone)]
 pub(crate) struct WritesLayer {
     cache: Cache,
-    base: std::sync::Arc<BaseUrl>,
+    base: Arc<BaseUrl>,
     scopes: Scopes,
-    /// The numbers that stand for a name in the links to further pages, by name.
+    /// The numbers that stand for a name in the links to further pages, by name, and the names by
+    /// number.
     numbers: sync::Cache<String, String>,
+    names: sync::Cache<String, String>,
 }
 
 impl WritesLayer {
-    pub(crate) fn new(cache: Cache, base: std::sync::Arc<BaseUrl>, scopes: Scopes) -> Self {
+    pub(crate) fn new(cache: Cache, base: Arc<BaseUrl>, scopes: Scopes) -> Self {
+        let table = || {
+            let table = sync::Cache::builder().max_capacity(MAX_NUMBERS);
+            table.eviction_policy(EvictionPolicy::lru()).build()
+        };
         Self {
             cache,
             base,
             scopes,
-            numbers: sync::Cache::new(MAX_NUMBERS),
+            numbers: table(),
+            names: table(),
         }
     }
 }
@@ -79,7 +88,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let layer = self.layer.clone();
         let path = layer.base.api_path(request.uri().path());
         let path = place(path.strip_prefix("/api/uploads").unwrap_or(path));
@@ -94,16 +103,54 @@ where
         let credential = Credential::of(request.headers());
         let scope = layer.scopes.principal(credential.as_ref());
         let scope = layer.scopes.scope_of(scope);
+        let sending = Sending::default();
+        request.extensions_mut().insert(sending.clone());
+        let write = Write {
+            layer,
+            path,
+            scope,
+            sending,
+        };
         let answer = self.inner.call(request);
         Box::pin(async move {
             let response = answer.await?;
-            // A query that was looked up changes nothing.
-            let was_sent = response.extensions().get() == Some(&Decision::Method);
-            if was_sent && may_have_changed(response.status()) {
-                layer.invalidate(&path, scope);
+            if has_changed_nothing(response.status()) {
+                write.sending.cancel();
             }
             Ok(response)
         })
+    }
+}
+
+/// Whether a request is on its way to GitHub, or has been: the rest of a write's fate.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sending(Arc<AtomicBool>);
+
+impl Sending {
+    /// From here on it may change something.
+    pub(crate) fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn cancel(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// A write on its way. Once it has been sent, what it may have changed is void when it is over:
+/// however that comes about, be it that its answer is lost, or its client leaves.
+struct Write {
+    layer: WritesLayer,
+    path: String,
+    scope: Scope,
+    sending: Sending,
+}
+
+impl Drop for Write {
+    fn drop(&mut self) {
+        if self.sending.0.load(Ordering::Relaxed) {
+            self.layer.invalidate(&self.path, self.scope);
+        }
     }
 }
 
@@ -114,13 +161,19 @@ impl WritesLayer {
             return;
         }
         self.invalidate_around(path);
-        let Some((name, number_space, rest)) = named(path) else {
-            return;
+        // The other name of the same thing, or where it must be.
+        let (known, elsewhere, rest) = match (named(path), numbered(path)) {
+            (Some((name, numbers, rest)), _) => (self.numbers.get(&name), numbers, rest),
+            (_, Some((number, names, rest))) => (self.names.get(number), names, rest),
+            (None, None) => return,
         };
-        match self.numbers.get(&name) {
-            Some(number) => self.invalidate_around(&format!("{number}{rest}")),
-            // It may have any number.
-            None => self.cache.invalidate_path(Path::new(number_space)),
+        if rest.is_empty() {
+            // It may have another name from now on.
+            self.names.invalidate_all();
+        }
+        match known {
+            Some(other) => self.invalidate_around(&format!("{other}{rest}")),
+            None => self.cache.invalidate_path(Path::new(elsewhere)),
         }
     }
 
@@ -146,15 +199,16 @@ impl WritesLayer {
             })
             .find(|number| !number.is_empty());
         if let Some(number) = number {
-            self.numbers
-                .insert(name, format!("{number_space}/{number}"));
+            let number = format!("{number_space}/{number}");
+            self.names.insert(number.clone(), name.clone());
+            self.numbers.insert(name, number);
         }
     }
 }
 
-/// RFC 9111, section 4.4: what is no error. A redirect may come after the deed.
-fn may_have_changed(status: StatusCode) -> bool {
-    status.is_success() || status.is_redirection()
+/// Whether GitHub has refused a write. After anything else, a server error too, it may be done.
+fn has_changed_nothing(status: StatusCode) -> bool {
+    status.is_client_error()
 }
 
 /// The paths above a path, up to the repository, organisation or user that it belongs to.
@@ -192,6 +246,25 @@ fn named(path: &str) -> Option<(String, &'static str, &str)> {
         .count()
         == names;
     is_whole.then(|| (name.to_owned(), number_space, rest))
+}
+
+/// The number in a path that may go by a name as well, where the names are, and the rest.
+fn numbered(path: &str) -> Option<(&str, &'static str, &str)> {
+    let mut segments = path.split('/').skip(1);
+    let names = match segments.next()? {
+        "repositories" => "/repos",
+        "organizations" => "/orgs",
+        "user" => "/users",
+        _ => return None,
+    };
+    let number = segments.next()?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let end = path
+        .match_indices('/')
+        .nth(2)
+        .map_or(path.len(), |(at, _)| at);
+    let (number, rest) = path.split_at(end);
+    is_number.then_some((number, names, rest))
 }
 
 #[cfg(test)]

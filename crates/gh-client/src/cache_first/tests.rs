@@ -9,8 +9,10 @@ mod storing;
 mod trouble;
 
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 
-use cache_core::testing::ManualClock;
+use cache_core::notes::Bell;
+use cache_core::testing::{ManualClock, MemoryNetwork};
 use http_body_util::BodyExt;
 use tower::util::BoxCloneSyncService;
 
@@ -21,6 +23,7 @@ use crate::policy::Keeping;
 use crate::question::filed_at;
 use crate::scope::{Scopes, Sharing};
 use crate::stack::{Parts, Stack};
+use crate::views::Views;
 
 type Leaf = BoxCloneSyncService<Request<Body>, Response<Body>, UpstreamError>;
 
@@ -38,16 +41,40 @@ fn parts(clock: &ManualClock, sharing: Sharing) -> Parts {
             max_entry_bytes: 1000,
             rules: Arc::default(),
         },
-        scopes: Scopes::new(PrincipalKey::new([7; 32]), sharing),
+        scopes: Scopes::new(
+            PrincipalKey::new([7; 32]),
+            sharing,
+            Views::new(Bell::default()),
+        ),
         limits: Limits::new(),
         counters: Arc::default(),
         pace: true,
     }
 }
 
+impl Parts {
+    /// Shares what is known with the members of a cache.
+    fn join(&mut self, cache: Cache) {
+        let views = Views::new(cache.bell());
+        self.limits = Limits::new().with_bell(cache.bell());
+        self.scopes = self.scopes.clone().knowing(views.clone());
+        let told = crate::told::Told::share(
+            &cache,
+            &self.base,
+            views,
+            self.limits.clone(),
+            Arc::default(),
+        );
+        // For as long as the test runs.
+        std::mem::forget(told);
+        self.cache = cache;
+    }
+}
+
 /// A stack over an upstream that answers by a function and keeps what it was asked.
 struct Fixture {
     service: Stack<Leaf>,
+    cache: Cache,
     asked: Arc<Mutex<Vec<Asked>>>,
     clock: ManualClock,
 }
@@ -84,6 +111,7 @@ impl Fixture {
         let mut parts = parts(&clock, sharing);
         change(&mut parts);
         Self {
+            cache: parts.cache.clone(),
             service: parts.over(BoxCloneSyncService::new(upstream)).unwrap(),
             asked,
             clock,
@@ -127,6 +155,26 @@ impl Fixture {
             })
             .collect()
     }
+}
+
+/// Members of one fleet, over one upstream that is asked by all of them.
+fn members(
+    sharing: Sharing,
+    reply: impl Fn(&Asked) -> Response<Body> + Send + Sync + 'static,
+) -> Vec<Fixture> {
+    let network = MemoryNetwork::new(7);
+    let reply = Arc::new(reply);
+    let member = |n| {
+        let transport = network.join(&format!("member {n}"));
+        let cache = Cache::builder().transport(transport).build();
+        let reply = Arc::clone(&reply);
+        Fixture::with(
+            sharing,
+            |parts| parts.join(cache),
+            move |asked| Ok(reply(asked)),
+        )
+    };
+    (0..2).map(member).collect()
 }
 
 /// Status, what `Cache-Status` says of us, and body.
@@ -189,6 +237,7 @@ fn github(asked: &Asked, body: &'static str) -> Response<Body> {
 fn token(asked: &Asked) -> &str {
     let credential = asked.headers().get("authorization");
     credential.map_or("", |value| {
-        value.to_str().unwrap().trim_start_matches("Bearer ")
+        let words = value.to_str().unwrap().split_once(' ');
+        words.map_or("", |(_, token)| token)
     })
 }

@@ -25,7 +25,7 @@ async fn read(body: Body) -> (Vec<u8>, Option<String>) {
 }
 
 async fn unfinished(body: Body, limit: usize) -> (Vec<u8>, Option<String>) {
-    match collect(body, limit).await {
+    match collect(body, limit, &Room::new()).await {
         Collected::Unfinished(body) => read(body).await,
         Collected::Complete(body) => panic!("complete: {body:?}"),
     }
@@ -34,7 +34,8 @@ async fn unfinished(body: Body, limit: usize) -> (Vec<u8>, Option<String>) {
 #[tokio::test]
 async fn a_body_within_the_limit_is_complete() {
     let body = chunks(vec![Ok("ab"), Ok("cd")]);
-    assert!(matches!(collect(body, 4).await, Collected::Complete(body) if body == "abcd"));
+    let collected = collect(body, 4, &Room::new()).await;
+    assert!(matches!(collected, Collected::Complete(body) if body == "abcd"));
 }
 
 #[tokio::test]
@@ -45,6 +46,33 @@ async fn a_body_over_the_limit_goes_through_whole() {
         unfinished(Body::full("abcdefgh"), 3).await,
         (b"abcdefgh".to_vec(), None)
     );
+}
+
+#[tokio::test]
+async fn a_body_without_room_goes_through_whole_and_one_that_is_read_gives_its_room_back() {
+    let room = Room::of(4);
+    for _ in 0..2 {
+        let fits = collect(chunks(vec![Ok("ab"), Ok("cd")]), 100, &room).await;
+        assert!(matches!(fits, Collected::Complete(body) if body == "abcd"));
+        let body = chunks(vec![Ok("ab"), Ok("cd"), Ok("e")]);
+        let Collected::Unfinished(body) = collect(body, 100, &room).await else {
+            panic!("there is no room for it");
+        };
+        assert_eq!(read(body).await, (b"abcde".to_vec(), None));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_waited_for_takes_no_room() {
+    let room = Room::of(4);
+    let silent = Body::streaming(StreamBody::new(stream::pending::<
+        Result<Frame<Bytes>, BoxError>,
+    >()));
+    let waiting = time::timeout(PATIENCE / 2, collect(silent, 100, &room));
+    let other = collect(Body::full("abcd"), 100, &room);
+    let (waiting, other) = futures::join!(waiting, other);
+    assert!(waiting.is_err());
+    assert!(matches!(other, Collected::Complete(body) if body == "abcd"));
 }
 
 #[tokio::test]

@@ -51,6 +51,8 @@ fn max_stale_is_content_with_what_is_stale() {
     let tolerant = |by| Freshness::AS_STORED.or_stale_while_revalidating(by);
     assert_eq!(freshness("max-stale=9"), tolerant(Duration::from_secs(9)));
     assert_eq!(freshness("max-stale"), tolerant(Duration::MAX));
+    let overflow = "max-stale=99999999999999999999";
+    assert_eq!(freshness(overflow), tolerant(Duration::MAX));
 }
 
 #[test]

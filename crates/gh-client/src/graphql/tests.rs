@@ -61,6 +61,9 @@ fn operation_name_variables_and_features_tell_queries_apart() {
     headers.insert(FEATURES, HeaderValue::from_static("merge_queue"));
     let featured = Query::read(&headers, a.body.clone()).unwrap();
     assert_ne!(featured.parts(), a.parts());
+    // Of two lines, what they mean together is not known here.
+    headers.append(FEATURES, HeaderValue::from_static("issue_types"));
+    assert!(Query::read(&headers, a.body.clone()).is_none());
 }
 
 #[test]
@@ -100,6 +103,14 @@ fn an_answer_says_whether_it_is_one() {
         (r#"{"errors":[{"message":"no"}]}"#, Outcome::Errors),
         (r#"{"message":"Bad credentials"}"#, Outcome::Errors),
         (r#"{"errors":[{"type":"RATE_LIMITED"}]}"#, Outcome::Limited),
+        (
+            r#"{"errors":[{"message":"You have exceeded a secondary rate limit."}]}"#,
+            Outcome::Struck,
+        ),
+        (
+            r#"{"data":{"x":{"message":"secondary rate limit"}}}"#,
+            Outcome::Complete,
+        ),
         ("<html>", Outcome::Errors),
     ] {
         assert_eq!(Outcome::of(body.as_bytes()), outcome, "{body}");

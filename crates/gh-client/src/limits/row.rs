@@ -7,7 +7,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::{Call, RateLimit};
+use super::{Call, Price, RateLimit};
 use crate::body::Body;
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
@@ -167,8 +167,12 @@ impl LimitRow {
     /// Whether a call must not be sent now; see [`forbids`](Self::forbids).
     pub(super) fn refuses(&self, call: &Call<'_>, now: MeshTime) -> Option<Response<Body>> {
         let (until, kind, status) = self.forbids(now)?;
-        // Only who has a credential is not charged for a 304.
-        let is_free = call.is_conditional && call.principal != Scope::PUBLIC;
+        let is_free = match call.price {
+            Price::One => false,
+            // Only who has a credential is not charged for a 304.
+            Price::NoneIfConfirmed => call.principal != Scope::PUBLIC,
+            Price::None => true,
+        };
         if kind == Kind::Primary && is_free {
             return None;
         }

@@ -35,7 +35,10 @@ fn call(is_conditional: bool) -> Call<'static> {
     Call {
         principal: ME,
         resource: "core",
-        is_conditional,
+        price: match is_conditional {
+            true => Price::NoneIfConfirmed,
+            false => Price::One,
+        },
     }
 }
 
@@ -153,12 +156,35 @@ fn what_holds_for_our_address_is_told_to_nobody_and_believed_of_nobody() {
 }
 
 #[test]
+fn only_reads_are_free_and_only_the_limits_themselves_always() {
+    let price = |method: &str, path: &str, is_conditional: bool| {
+        let request = Request::builder().method(method).uri(path);
+        let request = match is_conditional {
+            true => request.header("if-none-match", "\"v\""),
+            false => request,
+        };
+        Price::of(&request.body(()).unwrap(), path)
+    };
+    assert_eq!(price("GET", "/rate_limit", false), Price::None);
+    let file = "/repos/o/r/contents/rate_limit";
+    assert_eq!(price("GET", file, false), Price::One);
+    assert_eq!(price("GET", file, true), Price::NoneIfConfirmed);
+    assert_eq!(price("PUT", file, true), Price::One);
+    let limits = told(429, &headers(&[("retry-after", "60")]));
+    let what_is_left = Call {
+        price: Price::None,
+        ..call(false)
+    };
+    assert_eq!(refusal(&limits, &what_is_left, NOW), refused(429, "60"));
+}
+
+#[test]
 fn a_limit_is_one_principals_and_one_resources() {
     let limits = told(200, &quota("0", "5000"));
     let other = |principal, resource| Call {
         principal,
         resource,
-        is_conditional: false,
+        price: Price::One,
     };
     assert!(limits.refuse(&other(Scope::PUBLIC, "core"), NOW).is_none());
     assert!(limits.refuse(&other(ME, "search"), NOW).is_none());
@@ -166,6 +192,12 @@ fn a_limit_is_one_principals_and_one_resources() {
         ("/search/code", "code_search"),
         ("/search/issues", "search"),
         ("/graphql", "graphql"),
+        ("/repos/o/r/dependency-graph/sbom", "dependency_sbom"),
+        (
+            "/orgs/o/actions/runners/registration-token",
+            "actions_runner_registration",
+        ),
+        ("/orgs/o/actions/runners", "core"),
         ("/repos/o/r", "core"),
     ] {
         assert_eq!(resource_of(path), resource);

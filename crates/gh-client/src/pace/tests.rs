@@ -1,5 +1,6 @@
 //! When whose turn it is, in virtual time.
 
+use cache_core::notes::Bell;
 use futures::future::join_all;
 use http::Method;
 
@@ -7,9 +8,14 @@ use super::*;
 use crate::credential::PrincipalKey;
 use crate::retry::Repeatable;
 use crate::scope::Sharing;
+use crate::views::Views;
 
 fn layer(is_on: bool) -> PaceLayer {
-    let scopes = Scopes::new(PrincipalKey::new([7; 32]), Sharing::Token);
+    let scopes = Scopes::new(
+        PrincipalKey::new([7; 32]),
+        Sharing::Token,
+        Views::new(Bell::default()),
+    );
     PaceLayer::new(scopes, is_on)
 }
 
@@ -151,6 +157,28 @@ async fn no_more_than_ninety_are_under_way_at_once() {
     let start = Instant::now();
     join_all(answers).await;
     assert_eq!(start.elapsed().as_secs(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn uploads_that_stall_leave_room_for_questions() {
+    let upstream = tower::service_fn(|request: Request<Body>| async move {
+        if request.method() == Method::POST {
+            std::future::pending::<()>().await;
+        }
+        Ok(Response::new(Body::empty()))
+    });
+    let service = layer(true).layer(upstream);
+    let uploads = (0..200).map(|n: u32| {
+        let upload = request(&Method::POST, &n.to_string());
+        service.clone().oneshot(upload)
+    });
+    let uploads = tokio::spawn(join_all(uploads));
+    time::sleep(Duration::from_secs(1)).await;
+    let start = Instant::now();
+    let question = service.oneshot(request(&Method::GET, "t"));
+    assert_eq!(question.await.unwrap().status(), 200);
+    assert_eq!(start.elapsed().as_secs(), 0);
+    uploads.abort();
 }
 
 #[tokio::test(start_paused = true)]

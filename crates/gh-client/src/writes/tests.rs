@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use cache_core::notes::Bell;
+use futures::FutureExt;
 use tower::ServiceExt;
 
 use super::*;
 use crate::credential::PrincipalKey;
 use crate::scope::Sharing;
+use crate::views::Views;
 
 const HELD: [&str; 12] = [
     "/repos/o/r",
@@ -32,7 +35,11 @@ impl Fixture {
     fn new() -> Self {
         let cache = Cache::builder().build();
         let base = Arc::new(BaseUrl::parse("https://api.github.com").unwrap());
-        let scopes = Scopes::new(PrincipalKey::new([7; 32]), Sharing::Token);
+        let scopes = Scopes::new(
+            PrincipalKey::new([7; 32]),
+            Sharing::Token,
+            Views::new(Bell::default()),
+        );
         Self {
             layer: WritesLayer::new(cache.clone(), base, scopes),
             cache,
@@ -41,15 +48,21 @@ impl Fixture {
 
     /// Sends a request that is answered so.
     async fn send(&self, method: &str, path: &str, status: u16, link: &'static str) {
-        let upstream = tower::service_fn(move |_| async move {
+        let upstream = tower::service_fn(move |request: Request<Body>| async move {
+            if let Some(sending) = request.extensions().get::<Sending>() {
+                sending.begin();
+            }
             let response = Response::builder().status(status).header("link", link);
-            let response = response.body(Body::empty()).unwrap();
-            Ok(Decision::Method.put_on(std::time::Duration::ZERO, response))
+            Ok(response.body(Body::empty()).unwrap())
         });
+        let request = Self::request(method, path);
+        self.layer.layer(upstream).oneshot(request).await.unwrap();
+    }
+
+    fn request(method: &str, path: &str) -> Request<Body> {
         let request = Request::builder().method(method).uri(path);
         let request = request.header("authorization", "Bearer t");
-        let request = request.body(Body::empty()).unwrap();
-        self.layer.layer(upstream).oneshot(request).await.unwrap();
+        request.body(Body::empty()).unwrap()
     }
 
     fn file(&self) {
@@ -127,11 +140,61 @@ async fn what_is_refused_or_only_read_voids_nothing() {
         ("HEAD", 200),
         ("POST", 422),
         ("DELETE", 404),
-        ("PUT", 500),
+        ("PUT", 429),
     ] {
         fixture.send(method, "/repos/o/r/issues", status, "").await;
     }
     assert!(fixture.void().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_write_by_number_voids_what_is_filed_under_the_name() {
+    let fixture = Fixture::new();
+    let links = "<https://api.github.com/repositories/17/issues?page=2>; rel=\"next\"";
+    fixture.send("GET", "/repos/o/r/issues", 200, links).await;
+    fixture.file();
+    let path = "/repositories/17/issues/7";
+    fixture.send("PATCH", path, 200, "").await;
+    let void = fixture.void().await;
+    assert!(void.contains(&"/repos/o/r/issues/7") && void.contains(&"/repos/o/r/issues"));
+    assert!(void.contains(&"/repositories/17/issues"));
+    assert!(!void.contains(&"/repos/o/other") && !void.contains(&"/repositories/18/issues"));
+    // Of a number that nothing is known of, it may be any.
+    fixture.file();
+    fixture
+        .send("POST", "/repositories/18/issues", 201, "")
+        .await;
+    let void = fixture.void().await;
+    assert!(void.contains(&"/repos/o/other") && void.contains(&"/repositories/18/issues"));
+    assert!(!void.contains(&"/orgs/o/repos"));
+}
+
+#[tokio::test]
+async fn a_write_whose_fate_is_not_known_voids_as_if_it_were_done() {
+    let path = "/repos/o/r/issues/7";
+    let fixture = Fixture::new();
+    fixture.file();
+    fixture.send("PATCH", path, 502, "").await;
+    assert!(fixture.void().await.contains(&path));
+
+    // The first is lost, the client of the second leaves.
+    for is_lost in [true, false] {
+        let fixture = Fixture::new();
+        fixture.file();
+        let upstream = tower::service_fn(move |request: Request<Body>| async move {
+            request.extensions().get::<Sending>().unwrap().begin();
+            match is_lost {
+                true => Err(UpstreamError::Lost),
+                false => std::future::pending().await,
+            }
+        });
+        let write = fixture.layer.layer(upstream);
+        let answer = write
+            .oneshot(Fixture::request("PATCH", path))
+            .now_or_never();
+        assert_eq!(answer.is_some(), is_lost);
+        assert!(fixture.void().await.contains(&path));
+    }
 }
 
 #[tokio::test]

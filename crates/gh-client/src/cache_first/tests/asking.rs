@@ -131,3 +131,37 @@ async fn a_client_that_has_the_answer_gets_a_304_from_the_cache() {
     assert_eq!(changed, told(200, "hit", "body"));
     assert_eq!(fixture.calls(), 1);
 }
+
+#[tokio::test]
+async fn what_must_be_revalidated_is_whatever_the_client_is_content_with() {
+    for control in ["must-revalidate", "no-cache", "proxy-revalidate"] {
+        let fixture = Fixture::new(move |asked| {
+            let mut response = github(asked, "body");
+            let control = HeaderValue::from_static(control);
+            response.headers_mut().insert("cache-control", control);
+            response
+        });
+        fixture.send(&[]).await;
+        fixture.wait(61).await;
+        for wish in ["max-stale", "max-stale=600", "max-age=600"] {
+            let answer = fixture.send(&[("cache-control", wish)]).await;
+            assert_ne!(answer.1, "hit; detail=stale", "{control}, {wish}");
+            fixture.wait(61).await;
+            let only = [("cache-control", "only-if-cached, max-stale")];
+            assert_eq!(fixture.send(&only).await.0, 504, "{control}, {wish}");
+        }
+        assert_eq!(fixture.calls(), 4);
+    }
+}
+
+#[tokio::test]
+async fn min_fresh_says_for_how_much_longer_an_answer_has_to_be_fresh() {
+    let fixture = Fixture::new(|asked| github(asked, "body"));
+    fixture.send(&[]).await;
+    fixture.wait(29).await;
+    let wish = [("cache-control", "min-fresh=30")];
+    assert_eq!(fixture.send(&wish).await, told(200, "hit", "body"));
+    fixture.wait(1).await;
+    let revalidated = fixture.send(&wish).await;
+    assert_eq!(revalidated, told(200, "hit; detail=revalidated", "body"));
+}

@@ -109,3 +109,69 @@ async fn a_refusal_for_a_limit_leaves_the_stale_answer_in_place() {
     fixture.wait(60).await;
     assert_eq!(fixture.get().await, told(200, "hit; detail=stale", "body"));
 }
+
+#[tokio::test]
+async fn once_the_limit_is_used_up_a_client_hears_for_free_that_what_it_has_is_right() {
+    let fixture = Fixture::new(|asked| {
+        let mut response = github(asked, "body");
+        for (name, value) in SPENT {
+            response.headers_mut().insert(name, value.parse().unwrap());
+        }
+        response
+    });
+    let authorization = ("authorization", "token t");
+    fixture.respond(get("/y", &[authorization])).await;
+    assert_eq!(fixture.get().await.0, 403);
+    assert_eq!(fixture.calls(), 1);
+    let asked = Question::of(
+        &get("/x", &[]),
+        &BaseUrl::parse("https://api.github.com").unwrap(),
+    );
+    let credential = Credential::of(get("/x", &[authorization]).headers());
+    let asked = asked.unwrap().to_request(credential.as_ref());
+    let tag = etag::computed(asked.headers(), b"body");
+    let held = [authorization, ("if-none-match", tag.to_str().unwrap())];
+    assert_eq!(fixture.send(&held).await, told(304, "fwd=uri-miss", ""));
+    assert_eq!(fixture.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_secondary_limit_that_only_a_body_tells_of_is_heeded_whatever_met_it() {
+    let words = r#"{"message":"You have exceeded a secondary rate limit."}"#;
+    let errors = r#"{"errors":[{"message":"You have exceeded a secondary rate limit."}]}"#;
+    let mutation = r#"{"query":"mutation { x }"}"#;
+    let query = r#"{"query":"{ x }"}"#;
+    for (path, sent, status, body) in [
+        ("/x", "{}", 403, words),
+        ("/graphql", mutation, 403, words),
+        ("/graphql", mutation, 200, errors),
+        ("/graphql", query, 200, errors),
+    ] {
+        let fixture = Fixture::new(move |_| answer(status, &[], body));
+        let post = || {
+            let post = Request::post(path).header("authorization", "token t");
+            post.body(Body::full(sent)).unwrap()
+        };
+        let met = told_by(fixture.respond(post()).await).await;
+        assert_eq!((met.0, &*met.2), (status, body));
+        let refused = fixture.respond(post()).await;
+        assert_eq!(refused.headers()["retry-after"], "60", "{sent}");
+        assert_eq!(fixture.calls(), 1, "{sent}");
+    }
+}
+
+#[tokio::test]
+async fn a_secondary_limit_is_heeded_where_the_client_gets_it_compressed() {
+    let fixture = Fixture::new(|_| {
+        let words = br#"{"message":"You have exceeded a secondary rate limit."}"#;
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut gzip, words).unwrap();
+        let gzip = gzip.finish().unwrap();
+        answer(403, &[("content-encoding", "gzip")], gzip)
+    });
+    let post = || Request::post("/x").body(Body::full("{}")).unwrap();
+    let met = fixture.respond(post()).await;
+    assert_eq!(met.headers()["content-encoding"], "gzip");
+    assert_eq!(fixture.respond(post()).await.status(), 403);
+    assert_eq!(fixture.calls(), 1);
+}

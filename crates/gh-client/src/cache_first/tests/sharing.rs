@@ -1,5 +1,9 @@
 //! github.md, "Who may see an entry".
 
+use std::sync::atomic::AtomicBool;
+
+use futures::FutureExt;
+
 use super::*;
 
 #[tokio::test]
@@ -258,5 +262,107 @@ async fn a_credential_that_is_not_sent_proves_nothing() {
             assert_eq!(fixture.send(&trick).await.0, 401, "{sharing:?}");
             assert_eq!(fixture.get_as("bogus").await.0, 401, "{sharing:?}");
         }
+    }
+}
+
+/// Answers all but what `lost` is refused: with this status, once it is.
+fn losing(
+    status: u16,
+    lost: &'static str,
+) -> (
+    Arc<AtomicBool>,
+    impl Fn(&Asked) -> Response<Body> + Send + Sync + 'static,
+) {
+    let is_lost = Arc::new(AtomicBool::new(false));
+    let is_lost_now = Arc::clone(&is_lost);
+    let reply = move |asked: &Asked| {
+        let is_refused = token(asked) == "lost" && asked.uri().path() == lost;
+        match is_lost_now.load(Ordering::Relaxed) && is_refused {
+            true => answer(status, &[], "no"),
+            false => github(asked, "body"),
+        }
+    };
+    (is_lost, reply)
+}
+
+const LOST: [(&str, &str); 1] = [("authorization", "token lost")];
+
+#[tokio::test]
+async fn a_view_that_has_ended_is_not_opened_again_by_another_answer() {
+    for sharing in [Sharing::Token, Sharing::Fleet] {
+        let (is_lost, reply) = losing(404, "/x");
+        let fixture = Fixture::sharing(sharing, reply);
+        fixture.get_as("a").await;
+        fixture.get_as("lost").await;
+        is_lost.store(true, Ordering::Relaxed);
+        let no_cache = [LOST[0], ("cache-control", "no-cache")];
+        assert_eq!(fixture.send(&no_cache).await.0, 404);
+        assert_eq!(fixture.respond(get("/y", &LOST)).await.status(), 200);
+        assert_eq!(fixture.get_as("lost").await.0, 404, "{sharing:?}");
+        assert_eq!(fixture.get_as("a").await, told(200, "hit", "body"));
+        is_lost.store(false, Ordering::Relaxed);
+        // What was made void is so up to that moment.
+        fixture.wait(1).await;
+        let regained = fixture.get_as("lost").await;
+        assert_eq!(regained, told(200, "hit; detail=revalidated", "body"));
+        assert_eq!(fixture.get_as("lost").await, told(200, "hit", "body"));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_on_the_way_past_the_cache_ends_the_view_too() {
+    for sharing in [Sharing::Token, Sharing::Fleet] {
+        for status in [401, 403, 404] {
+            let (is_lost, reply) = losing(status, "/x");
+            let fixture = Fixture::sharing(sharing, reply);
+            fixture.get_as("lost").await;
+            is_lost.store(true, Ordering::Relaxed);
+            let no_store = [LOST[0], ("cache-control", "no-store")];
+            assert_eq!(fixture.send(&no_store).await.0, status);
+            let only = [LOST[0], ("cache-control", "only-if-cached, max-stale")];
+            assert_eq!(fixture.send(&only).await.0, 504, "{sharing:?}, {status}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_member_is_refused_no_other_shows_after_a_second() {
+    for sharing in [Sharing::Token, Sharing::Fleet] {
+        // A credential that is refused altogether, and one answer of which nothing is held there.
+        for (status, path, cached) in [(401, "/y", "/x"), (404, "/y", "/y")] {
+            let (is_lost, reply) = losing(status, path);
+            let members = members(sharing, reply);
+            for member in &members {
+                member.respond(get(cached, &LOST)).await;
+            }
+            let hit = members[1].respond(get(cached, &LOST)).await;
+            assert!(told_by(hit).await.1.starts_with("hit"));
+            is_lost.store(true, Ordering::Relaxed);
+            let refused = [LOST[0], ("cache-control", "no-cache")];
+            let refused = members[0].respond(get(path, &refused)).await;
+            assert_eq!(refused.status().as_u16(), status);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let only = [LOST[0], ("cache-control", "only-if-cached, max-stale")];
+            let shown = members[1].respond(get(cached, &only)).await;
+            assert_eq!(shown.status(), 504, "{sharing:?}, {status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn refusals_to_strangers_leave_no_tombstones() {
+    for sharing in [Sharing::Token, Sharing::Fleet] {
+        let fixture = Fixture::sharing(sharing, |asked| match token(asked) {
+            "a" => github(asked, "secret"),
+            _ => answer(404, &[], "Not Found"),
+        });
+        fixture.get_as("a").await;
+        let mut events = fixture.cache.subscribe();
+        for n in 0..100 {
+            assert_eq!(fixture.get_as(&format!("stranger {n}")).await.0, 404);
+        }
+        let event = events.next().now_or_never();
+        assert!(event.is_none(), "{sharing:?}: {event:?}");
+        assert_eq!(fixture.get_as("a").await, told(200, "hit", "secret"));
     }
 }

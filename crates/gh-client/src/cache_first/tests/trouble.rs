@@ -2,10 +2,11 @@
 
 use std::sync::atomic::AtomicUsize;
 
+use cache_core::testing::MemoryNetwork;
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::fetch::ROOM;
+use crate::fetch::{PATIENCE, UNDER_WAY};
 
 fn unreachable() -> UpstreamError {
     UpstreamError::Unreachable {
@@ -171,22 +172,104 @@ async fn what_is_passed_on_has_no_deadline_of_ours() {
 #[tokio::test(start_paused = true)]
 async fn a_question_that_github_does_not_answer_ends_in_a_timeout() {
     let (service, _) = slow(60);
-    let asked_at = tokio::time::Instant::now();
+    let asked_at = Instant::now();
     let error = service.oneshot(get("/x", &[])).await.unwrap_err();
     assert!(error.is_timeout(), "{error}");
     assert!(asked_at.elapsed() <= crate::fetch::PATIENCE);
 }
 
-#[tokio::test(start_paused = true)]
-async fn no_more_answers_are_read_at_one_time_than_there_is_room_for() {
-    let (service, busiest) = slow(5);
-    let clients = (0..3 * ROOM).map(|number| {
-        let question = get(&format!("/x/{number}"), &[]);
-        // Each leaves at once; the question goes on without it.
-        tokio::time::timeout(Duration::from_secs(1), service.clone().oneshot(question))
+/// A stack over an upstream that never answers what is below `/slow`, and the rest at once.
+fn half_dead(change: impl FnOnce(&mut Parts)) -> Stack<Leaf> {
+    let upstream = tower::service_fn(|asked: Request<Body>| async move {
+        if asked.uri().path().starts_with("/slow") {
+            std::future::pending::<()>().await;
+        }
+        Ok(answer(200, &[("etag", "\"v\"")], "body"))
     });
-    let left = futures::future::join_all(clients).await;
-    assert!(left.iter().all(Result::is_err));
-    tokio::time::sleep(Duration::from_secs(300)).await;
-    assert_eq!(busiest.load(Ordering::Relaxed), ROOM);
+    let mut parts = parts(&ManualClock::default(), Sharing::Token);
+    change(&mut parts);
+    parts.over(BoxCloneSyncService::new(upstream)).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_that_github_does_not_answer_keep_no_others_waiting() {
+    let service = half_dead(|_| {});
+    let slow = (0..80).map(|n| service.clone().oneshot(get(&format!("/slow/{n}"), &[])));
+    let slow = tokio::spawn(futures::future::join_all(slow));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let asked_at = Instant::now();
+    let answer = service.oneshot(get("/x", &[("authorization", "token t")]));
+    assert_eq!(answer.await.unwrap().status(), 200);
+    assert_eq!(asked_at.elapsed().as_secs(), 0);
+    slow.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_too_much_is_under_way_further_questions_are_refused_and_what_is_known_is_answered() {
+    let service = half_dead(|parts| parts.pace = false);
+    let ask = |path: String| service.clone().oneshot(get(&path, &[]));
+    ask("/x".to_owned()).await.unwrap();
+    // Each client leaves at once; the question goes on without it.
+    let left = (0..UNDER_WAY).map(|n| {
+        let question = ask(format!("/slow/{n}"));
+        tokio::time::timeout(Duration::from_secs(1), question)
+    });
+    futures::future::join_all(left).await;
+    let refused = ask("/slow".to_owned()).await.unwrap();
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused.headers()["retry-after"], "1");
+    assert_eq!(ask("/x".to_owned()).await.unwrap().status(), 200);
+    tokio::time::sleep(PATIENCE).await;
+    assert_eq!(ask("/y".to_owned()).await.unwrap().status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_there_is_something_stale_a_github_that_hangs_is_not_waited_for() {
+    let clock = ManualClock::default();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let upstream = tower::service_fn(move |_: Request<Body>| {
+        let calls = Arc::clone(&calls);
+        async move {
+            if calls.fetch_add(1, Ordering::Relaxed) > 0 {
+                std::future::pending::<()>().await;
+            }
+            Ok(answer(200, &[("etag", "\"v\"")], "body"))
+        }
+    });
+    let parts = parts(&clock, Sharing::Token);
+    let service = parts.over(BoxCloneSyncService::new(upstream)).unwrap();
+    let ask = || service.clone().oneshot(get("/x", &[]));
+    ask().await.unwrap();
+    clock.advance(Duration::from_secs(60));
+    let asked_at = Instant::now();
+    let stale = told_by(ask().await.unwrap()).await;
+    assert_eq!(stale, told(200, "hit; detail=stale", "body"));
+    assert!(asked_at.elapsed() < Duration::from_secs(7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lookup_has_one_deadline_and_counts_once_whoever_asks_for_it() {
+    let network = MemoryNetwork::new(7);
+    let members: Vec<(Stack<Leaf>, Cache)> = (0..2)
+        .map(|n| {
+            let transport = network.join(&format!("member {n}"));
+            let cache = Cache::builder().transport(transport).build();
+            let stack = half_dead(|parts| parts.cache = cache.clone());
+            (stack, cache)
+        })
+        .collect();
+    let asking = members.iter().map(|(stack, _)| async {
+        let asked_at = Instant::now();
+        let error = stack.clone().oneshot(get("/slow", &[])).await.unwrap_err();
+        (error, asked_at.elapsed())
+    });
+    for (error, waited) in futures::future::join_all(asking).await {
+        assert!(
+            waited < PATIENCE + Duration::from_secs(2),
+            "{waited:?}: {error}"
+        );
+    }
+    for (_, cache) in &members {
+        assert_eq!(cache.stats().requests(), 1);
+    }
 }
