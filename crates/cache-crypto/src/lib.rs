@@ -73,6 +73,7 @@ mod compress;
 mod derive;
 mod envelope;
 mod keyring;
+mod looks;
 mod private_file;
 mod process_keys;
 mod sealed;
@@ -80,6 +81,7 @@ mod secret;
 
 pub use derive::DerivedKey;
 pub use keyring::Keyring;
+pub use looks::{NOT_SHOWN, looks_secret, without_secrets};
 pub use private_file::{PrivateFileError, read_private};
 pub use sealed::{Sealed, Unopened};
 pub use secret::{Fingerprint, NoRandomness, Secret, SecretError, SecretFileError, SecretKind};

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::secret::{Secret, SecretKind};
+use crate::looks;
+use crate::secret::Secret;
 
 #[cfg(test)]
 mod tests;
@@ -139,34 +140,14 @@ fn looks_secret(path: &Path) -> bool {
         // It could be anything.
         return true;
     };
-    let is_long = |part: &str| part.chars().count() >= Secret::MIN_CHARS;
-    let is_token = |part: &str| is_long(part) && SecretKind::has_known_prefix(part);
-    if text
-        .split('/')
-        .any(|part| is_token(part) || looks_random(part))
-    {
-        return true;
-    }
     // A passphrase, or the base64 of something, is a relative path in no directory that there is.
     let is_nowhere = path
         .parent()
         .is_none_or(|above| above.as_os_str().is_empty() || !above.is_dir());
-    path.is_relative() && is_nowhere && is_long(text)
-}
-
-/// Whether a part of a path is long and has digits, and letters of both cases or of hexadecimal
-/// numbers alone.
-fn looks_random(part: &str) -> bool {
-    const MIN_LEN: usize = 20;
-
-    let has = |is: fn(&u8) -> bool| part.bytes().any(|byte| is(&byte));
-    part.len() >= MIN_LEN
-        && has(u8::is_ascii_digit)
-        && (has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) || is_hex(part))
-}
-
-fn is_hex(part: &str) -> bool {
-    part.bytes().all(|byte| byte.is_ascii_hexdigit())
+    // One that is too short is none, but may be a part of one, or somebody's password.
+    let is_word = !text.contains(['/', '.']);
+    looks::has_secret_part(text)
+        || path.is_relative() && is_nowhere && (looks::is_long(text) || is_word)
 }
 
 /// A pipe that was opened by who started us, and not one that lies in a directory and may wait for

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use cache_crypto::{Secret, SecretKind, read_private};
+use cache_crypto::{Secret, SecretKind, looks_secret, read_private};
 use cache_net::{Multiaddr, Protocol};
 use etcetera::BaseStrategy;
 use gh_client::{BaseUrl, Token, TtlRule};
@@ -16,6 +16,7 @@ use tokio::time;
 use zeroize::Zeroizing;
 
 use crate::env::Env;
+use crate::hidden;
 use crate::settings::{PREVIOUS_SECRET, SHARED_SECRET, Settings};
 
 const DEFAULT_PORT: u16 = 8417;
@@ -94,9 +95,10 @@ pub(crate) struct Net {
 /// A configuration that cannot be. Each says where it stands, and what would do instead.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    #[error("{origin}: {value:?}: {why}")]
+    #[error("{origin}: {value}: {why}")]
     Value {
         origin: String,
+        /// As it may be shown.
         value: String,
         why: String,
     },
@@ -104,8 +106,12 @@ pub(crate) enum ConfigError {
     UnknownKey(String),
     #[error("{0} is not UTF-8")]
     NotUtf8(String),
-    #[error("--config {}: {why}", path.display())]
-    File { path: PathBuf, why: String },
+    #[error("--config {path}: {why}")]
+    File {
+        /// As it may be shown.
+        path: String,
+        why: String,
+    },
     #[error("{origin}: {why}")]
     Secret { origin: String, why: String },
     #[error(
@@ -126,11 +132,19 @@ pub(crate) enum ConfigError {
 }
 
 impl ConfigError {
-    /// A value that does not parse.
+    /// A value that does not parse. It is not repeated where it looks like a secret.
     pub(crate) fn value(origin: &str, value: &str, why: &str) -> Self {
         Self::Value {
             origin: origin.to_owned(),
-            value: value.to_owned(),
+            value: hidden::value(value),
+            why: why.to_owned(),
+        }
+    }
+
+    /// A configuration file of no use.
+    pub(crate) fn file(path: &Path, why: &str) -> Self {
+        Self::File {
+            path: hidden::path(path),
             why: why.to_owned(),
         }
     }
@@ -165,8 +179,15 @@ impl Config {
             .upstream
             .clone()
             .unwrap_or_else(|| DEFAULT_UPSTREAM.to_owned());
-        BaseUrl::parse(&upstream)
-            .map_err(|error| ConfigError::unusable("--upstream (GHMESH_UPSTREAM)", error))?;
+        BaseUrl::parse(&upstream).map_err(|error| {
+            let setting = "--upstream (GHMESH_UPSTREAM)";
+            // Of a password in a URL the error says so, and shows the rest.
+            if looks_secret(&upstream) && !upstream.contains('@') {
+                let why = "it is not the URL of an API; give it like https://api.github.com";
+                return ConfigError::value(setting, &upstream, why);
+            }
+            ConfigError::unusable(setting, error)
+        })?;
         let token = token(&settings, env)?;
         let sharing = sharing(&settings, env, token.as_ref()).await?;
         let disk = disk(&settings, &sharing)?;
@@ -306,6 +327,7 @@ async fn sharing(
         }
         Err(error) => return Err(error),
     };
+    warn_of_a_fleet_of_one(&current, env);
     let listen = match settings.p2p_listen.as_slice() {
         [] => vec![default_p2p_listen()],
         addresses => addresses.to_vec(),
@@ -341,20 +363,23 @@ async fn secret(
         return Ok(Some(secret));
     }
     if let Some(token) = token {
-        let secret = token_as_secret(token.expose())?;
-        if secret.kind() == SecretKind::InstallationToken && env.is_actions() {
-            tracing::warn!(
-                "the secret is this job's own GITHUB_TOKEN, which no other job has: this fleet will \
-                 have one member; store the output of `ghmesh secret new` as a secret of the \
-                 repository, and give it to each job as CACHE_P2P_SHARED_SECRET"
-            );
-        }
-        return Ok(Some(secret));
+        return token_as_secret(token.expose()).map(Some);
     }
     let Some(token) = gh_auth_token().await else {
         return Ok(None);
     };
     token_as_secret(token.expose()).map(Some)
+}
+
+/// Wherever it came from: a workflow that gives `github.token` as the secret means well.
+fn warn_of_a_fleet_of_one(secret: &Secret, env: &Env) {
+    if secret.kind() == SecretKind::InstallationToken && env.is_actions() {
+        tracing::warn!(
+            "the secret is this job's own GITHUB_TOKEN, which no other job has: this fleet will \
+             have one member; store the output of `ghmesh secret new` as a secret of the \
+             repository, and give it to each job as CACHE_P2P_SHARED_SECRET"
+        );
+    }
 }
 
 fn previous_secret(settings: &Settings, env: &Env) -> Result<Option<Secret>, ConfigError> {

@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod env;
 mod fleet;
+mod hidden;
 mod known_peers;
 mod listen;
 mod log;
@@ -30,18 +31,39 @@ use crate::config::ConfigError;
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return answer(&hidden::refusal(error)),
+    };
     match run(args) {
         Ok(code) => code,
         Err(error) if out::is_unread(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ghmesh: {error:#}");
+            let said = hidden::message(format_args!("{error:#}"));
+            eprintln!("ghmesh: {said}");
             if error.downcast_ref::<ConfigError>().is_some() {
                 ExitCode::from(EXIT_USAGE)
             } else {
                 ExitCode::FAILURE
             }
         }
+    }
+}
+
+/// Prints what clap has to say in place of what was asked for: help, or a refusal.
+fn answer(error: &clap::Error) -> ExitCode {
+    let said = error.render().to_string();
+    let shown = hidden::message(&said);
+    if shown == said {
+        // In colour, where there is a terminal. Nobody is left to be told that it cannot be printed.
+        let _ = error.print();
+    } else {
+        eprint!("{shown}");
+    }
+    if error.use_stderr() {
+        ExitCode::from(EXIT_USAGE)
+    } else {
+        ExitCode::SUCCESS
     }
 }
 

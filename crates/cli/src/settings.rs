@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use crate::config::ConfigError;
 use crate::env::Env;
+use crate::hidden;
 
 /// The settings that one source gives; what it does not mention is left to the next.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -220,10 +221,7 @@ impl Settings {
     }
 
     fn from_file(path: &PathBuf) -> Result<Self, ConfigError> {
-        let unreadable = |why: String| ConfigError::File {
-            path: path.clone(),
-            why,
-        };
+        let unreadable = |why: String| ConfigError::file(path, &why);
         let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
         let table: toml::Table = text
             .parse()
@@ -235,7 +233,7 @@ impl Settings {
                     "`{key}` can be given on the command line alone"
                 )));
             }
-            let source = format!("{}: {key}", path.display());
+            let source = format!("{}: {}", path.display(), hidden::name(&key));
             if key == "ttl" {
                 settings.ttl = ttl_rules(value).map_err(unreadable)?;
                 continue;
@@ -265,7 +263,10 @@ impl Settings {
             Err(error) if error.kind() == clap::error::ErrorKind::UnknownArgument => {
                 Err(ConfigError::UnknownKey(source.to_owned()))
             }
-            Err(error) => Err(ConfigError::value(source, value, &reason(&error))),
+            Err(error) => {
+                let error = hidden::refusal(error);
+                Err(ConfigError::value(source, value, &reason(&error)))
+            }
         }
     }
 
@@ -365,15 +366,12 @@ fn reason(error: &clap::Error) -> String {
     }
 }
 
-fn multiaddr(text: &str) -> Result<cache_net::Multiaddr, String> {
+fn multiaddr(text: &str) -> Result<cache_net::Multiaddr, &'static str> {
     let address = text.trim().parse::<cache_net::Multiaddr>().ok();
     let address = address.filter(|address| !address.is_empty());
-    address.ok_or_else(|| {
-        format!(
-            "{text:?} is no multiaddr; write it like /ip4/192.0.2.1/tcp/9100 or \
-             /dns4/runner-1/tcp/9100"
-        )
-    })
+    address.ok_or(
+        "it is no multiaddr; write it like /ip4/192.0.2.1/tcp/9100 or /dns4/runner-1/tcp/9100",
+    )
 }
 
 fn socket_address(text: &str) -> Result<SocketAddr, String> {

@@ -132,6 +132,78 @@ async fn a_secret_that_others_may_read_is_refused_with_the_command_to_run() {
     assert!(!said.contains(SECRET));
 }
 
+/// What somebody may give in the wrong place, each with a part that tells it.
+const MISPLACED: [(&str, &str); 4] = [
+    ("ghp_q9Xk2LmZ7tRw4VbN8sYd1PfG6hJc3A5eUo0i", "LmZ7tRw"),
+    (SECRET, "4e5f6071"),
+    ("correct horse battery staple", "battery"),
+    ("http://octocat:hunter2@127.0.0.1", "hunter2"),
+];
+
+#[tokio::test]
+async fn a_secret_in_the_wrong_place_is_refused_and_not_repeated() {
+    for (secret, part) in MISPLACED {
+        assert!(secret.contains(part));
+        let equals = format!("--inject-token={secret}");
+        for args in [
+            &[secret][..],
+            &["secret", secret],
+            &["serve", secret],
+            &["serve", &equals],
+            &["serve", "--inject-token", secret],
+            &["serve", "--default-ttl", secret],
+            &["serve", "--log-format", secret],
+            &["serve", "--bootstrap", secret],
+            &["serve", "--config", secret],
+            &["serve", "--token-file", secret],
+            &["serve", "--secret-file", secret],
+            &["serve", "--p2p", "false", "--upstream", secret],
+            &["demo", "--runners", secret],
+            &["stats", "--node", secret],
+            &["peers", "--node", secret],
+        ] {
+            let said = refused(args).await;
+            assert!(!said.contains(part), "{said}");
+        }
+        for (variable, command) in [
+            ("GHMESH_INJECT_TOKEN", "serve"),
+            ("CACHE_BOOTSTRAP_PEERS", "serve"),
+            ("GHMESH_NODE", "stats"),
+        ] {
+            let mut command = ghmesh(&[command]);
+            let output = command.env(variable, secret).output().await.unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert!(said.contains(variable) && !said.contains(part), "{said}");
+        }
+    }
+    let said = refused(&["serve", &format!("--{}", MISPLACED[0].0)]).await;
+    assert!(!said.contains(MISPLACED[0].1), "{said}");
+}
+
+#[tokio::test]
+async fn a_jobs_own_token_from_gh_is_warned_of() {
+    let bin = tempfile::tempdir().unwrap();
+    let gh = bin.path().join("gh");
+    let token = format!("ghs_{}", "x".repeat(36));
+    std::fs::write(&gh, format!("#!/bin/sh\necho {token}\n")).unwrap();
+    std::fs::set_permissions(&gh, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let github = github().await;
+    let env = [
+        ("PATH", bin.path().to_str().unwrap()),
+        ("GITHUB_ACTIONS", "true"),
+    ];
+    let flags = ["--p2p-listen", "/ip4/127.0.0.1/tcp/0"];
+    let dir = tempfile::tempdir().unwrap();
+    let stderr = log.reopen().unwrap().into();
+    let node = Node::start_logging(dir, github.url(), &flags, &env, stderr).await;
+    assert_ne!(node.field("p2p"), "off");
+    let said = std::fs::read_to_string(log.path()).unwrap();
+    assert!(said.contains("this fleet will have one member"), "{said}");
+    assert!(!said.contains(&token), "{said}");
+}
+
 #[tokio::test]
 async fn a_busy_port_for_peers_gives_way_to_the_next() {
     let github = github().await;

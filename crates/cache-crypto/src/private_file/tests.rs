@@ -34,6 +34,7 @@ fn a_secret_in_the_place_of_a_files_name_is_not_shown() {
         "k2LmZ7tRw4VbN8sYd1P/fG6hJc3A5eUo0iq9Xk2LmZ7tRw4=",
         "/k2LmZ7tRw4VbN8sYd1PfG6hJc3A5eUo0iq9Xk2LmZ7tRw4=",
         "text with a \0 in the middle of it",
+        "hunter2hunter2",
         &long,
     ] {
         let refused = refused(pasted);

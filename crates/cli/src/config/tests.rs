@@ -184,25 +184,35 @@ async fn a_previous_secret_alone_makes_no_member() {
 #[tokio::test]
 async fn a_jobs_own_token_as_the_secret_is_warned_of_under_actions_alone() {
     let token = format!("ghs_{}", "x".repeat(36));
-    for (actions, warned) in [("true", true), ("", false)] {
-        let log = Log::start();
-        let env = Env::from([
-            ("GITHUB_TOKEN", token.as_str()),
-            ("GITHUB_ACTIONS", actions),
-        ]);
-        let config = resolve(Settings::default(), &env).await.unwrap();
-        assert_eq!(
-            secrets(config).current.kind(),
-            SecretKind::InstallationToken
-        );
-        let text = log.text();
-        assert_eq!(
-            text.contains("this fleet will have one member"),
-            warned,
-            "{text}"
-        );
-        assert_eq!(text.contains("CACHE_P2P_SHARED_SECRET"), warned, "{text}");
-        assert!(!text.contains(&token), "{text}");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, &token).unwrap();
+    let in_file = Settings {
+        secret_file: Some(file.path().to_owned()),
+        ..Settings::default()
+    };
+    // However it comes to be the secret.
+    for (variable, settings) in [
+        ("GITHUB_TOKEN", Settings::default()),
+        ("CACHE_P2P_SHARED_SECRET", Settings::default()),
+        ("UNRELATED", in_file),
+    ] {
+        for (actions, warned) in [("true", true), ("", false)] {
+            let log = Log::start();
+            let env = Env::from([(variable, token.as_str()), ("GITHUB_ACTIONS", actions)]);
+            let config = resolve(settings.clone(), &env).await.unwrap();
+            assert_eq!(
+                secrets(config).current.kind(),
+                SecretKind::InstallationToken
+            );
+            let text = log.text();
+            assert_eq!(
+                text.contains("this fleet will have one member"),
+                warned,
+                "{text}"
+            );
+            assert_eq!(text.contains("CACHE_P2P_SHARED_SECRET"), warned, "{text}");
+            assert!(!text.contains(&token), "{text}");
+        }
     }
 }
 
@@ -393,4 +403,23 @@ async fn an_upstream_that_is_no_url_is_refused_by_name() {
         error.contains("--upstream") && error.contains("github.corp"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_secret_in_the_place_of_the_upstream_is_not_shown() {
+    for pasted in [
+        SECRET,
+        "ghp_q9Xk2LmZ7tRw4VbN8sYd1PfG6hJc3A5eUo0i",
+        "correct horse battery staple",
+        "https://octocat:hunter2@github.example",
+    ] {
+        let settings = Settings {
+            upstream: Some(pasted.to_owned()),
+            ..alone()
+        };
+        let error = resolve(settings, &Env::default()).await.unwrap_err();
+        let said = format!("{error} {error:?}");
+        assert!(said.contains("--upstream"), "{said}");
+        assert!(!said.contains(&pasted[8..20]), "{said}");
+    }
 }

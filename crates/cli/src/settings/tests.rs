@@ -204,3 +204,59 @@ fn sharing_and_pace_are_words() {
     let refused = complete(&[], &wrong).unwrap_err();
     assert!(refused.contains("token or fleet"), "{refused}");
 }
+
+/// Things that somebody may have given in the wrong place, each with a part that tells it.
+const SECRETS: [(&str, &str); 5] = [
+    ("ghp_q9Xk2LmZ7tRw4VbN8sYd1PfG6hJc3A5eUo0i", "LmZ7tRw"),
+    (
+        "ghmesh_00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
+        "5566778899",
+    ),
+    ("k2LmZ7tRw4VbN8sYd1PfG6hJc3A5eUo0iq9Xk2LmZ7tRw4=", "LmZ7tRw"),
+    ("correct horse battery staple", "battery"),
+    ("http://octocat:hunter2@127.0.0.1", "hunter2"),
+];
+
+#[test]
+fn a_secret_in_the_place_of_a_value_is_not_shown_whatever_the_variable() {
+    // A path may be anything.
+    let paths = [
+        "GHMESH_LISTEN_UNIX",
+        "GHMESH_UPSTREAM",
+        "GHMESH_IDENTITY_FILE",
+        "CACHE_DIR",
+    ];
+    for (variable, _) in VARIABLES {
+        if paths.contains(&variable) {
+            continue;
+        }
+        for (secret, part) in SECRETS {
+            let error = complete(&[], &Env::from([(variable, secret)])).unwrap_err();
+            assert!(error.starts_with(variable), "{error}");
+            assert!(error.contains("looks like a secret"), "{error}");
+            assert!(!error.contains(part), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_secret_in_a_configuration_file_is_not_shown() {
+    for (secret, part) in SECRETS {
+        for text in [
+            format!("inject-token = '{secret}'"),
+            format!("log-format = '{secret}'"),
+            format!("bootstrap = ['/ip4/10.0.0.1/tcp/1', '{secret}']"),
+            format!("default-ttl = '{secret}'"),
+            format!("'{secret}' = true"),
+            format!("secret = '{secret}"),
+            format!("secret-file = {secret}"),
+        ] {
+            let file = file(&text);
+            let line = ["--config", file.path().to_str().unwrap()];
+            let error = complete(&line, &Env::default()).unwrap_err();
+            assert!(!error.contains(part), "{error}");
+        }
+        let error = complete(&["--config", secret], &Env::default()).unwrap_err();
+        assert!(!error.contains(part), "{error}");
+    }
+}
