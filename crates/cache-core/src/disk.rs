@@ -243,8 +243,12 @@ fn open_or_start_anew(
         let recalled = store.recall()?;
         match store.reseal() {
             Err(fault @ Fault::Broken(_)) => return Err(fault),
-            // Everything can be read for now; the next start tries again.
-            Err(fault) => tracing::debug!("what is on disk cannot be sealed anew: {fault}"),
+            // Everything can be read for now, and what is written next is sealed anew together with
+            // this.
+            Err(fault) => tracing::warn!(
+                "what is on disk cannot be sealed under the new secret yet: {fault}; do not take \
+                 the previous one away before it is"
+            ),
             Ok(()) => {}
         }
         Ok((store, totals, recalled))

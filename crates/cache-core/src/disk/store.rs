@@ -164,11 +164,8 @@ impl Store {
             Ok(latest.is_some_and(|latest| self.sealer.is_outdated(latest.value())))
         })?;
         if is_outdated {
-            #[expect(
-                clippy::redundant_closure_for_method_calls,
-                reason = "the method would be that of one transaction's lifetime"
-            )]
-            self.transact(|writing| writing.reseal())?;
+            // To begin is enough.
+            self.transact(|_| Ok(()))?;
         }
         Ok(())
     }
@@ -232,6 +229,7 @@ impl Store {
             // Without it, the first start after a kill reads the whole file.
             transaction.set_quick_repair(true);
             let mut writing = Writing::begin(&transaction, &*self.sealer, self.max_tombstones)?;
+            writing.reseal()?;
             let done = work(&mut writing)?;
             writing.end()?;
             transaction.commit()?;

@@ -6,6 +6,7 @@ mod faults;
 mod log;
 mod medium;
 mod opening;
+mod rotation;
 mod rows;
 
 use std::path::Path as FilePath;

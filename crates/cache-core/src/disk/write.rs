@@ -25,6 +25,8 @@ pub(super) struct Writing<'a> {
     pub(super) totals: Totals,
     /// No stamp in the store is later.
     latest: MeshTime,
+    /// Whether that was sealed under a secret that another is taking the place of.
+    is_outdated: bool,
     header: Table<'a, &'static str, &'static [u8]>,
     entries: Table<'a, &'static [u8; KEY_LEN], (u64, u64, u64, u32)>,
     bodies: Table<'a, (u64, u64), &'static [u8]>,
@@ -47,16 +49,21 @@ impl<'a> Writing<'a> {
             Some(totals) => Totals::from_bytes(totals.value())
                 .ok_or_else(|| Fault::Broken("it does not say what is in it".to_owned()))?,
         };
-        let latest = match header.get(row::LATEST)? {
-            None => MeshTime::default(),
-            Some(latest) => open_latest(sealer, latest.value())
-                .ok_or_else(|| Fault::Broken("it was sealed with another key".to_owned()))?,
+        let (latest, is_outdated) = match header.get(row::LATEST)? {
+            None => (MeshTime::default(), false),
+            Some(latest) => {
+                let sealed = latest.value();
+                let latest = open_latest(sealer, sealed)
+                    .ok_or_else(|| Fault::Broken("it was sealed with another key".to_owned()))?;
+                (latest, sealer.is_outdated(sealed))
+            }
         };
         Ok(Self {
             sealer,
             max_tombstones,
             totals,
             latest,
+            is_outdated,
             header,
             entries: transaction.open_table(ENTRIES)?,
             bodies: transaction.open_table(BODIES)?,
@@ -74,7 +81,13 @@ impl<'a> Writing<'a> {
 
     /// Seals anew what has to be readable as long as there is a store, before the secret under which
     /// it was sealed is forgotten. Entries are not worth it: they die, and can be fetched again.
+    ///
+    /// Every transaction begins with it: the latest stamp is sealed with each commit, and tells
+    /// whether the tombstones are as new. Those that it left behind would be lost with the secret.
     pub(super) fn reseal(&mut self) -> Result<(), Fault> {
+        if !self.is_outdated {
+            return Ok(());
+        }
         let mut outdated = Vec::new();
         for row in self.tombstones.iter()? {
             let (key, value) = row?;

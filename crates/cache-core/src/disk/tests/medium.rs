@@ -9,7 +9,7 @@ use redb::StorageBackend;
 
 use super::super::files::Files;
 use super::{options, rng};
-use crate::disk::Disk;
+use crate::disk::{Disk, Options};
 
 /// A disk with one file. Clones are the same disk.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +53,11 @@ struct Open {
 
 impl Medium {
     pub(super) fn open(&self) -> Disk {
-        Disk::open_files(Box::new(self.clone()), options(), Path::new("medium")).unwrap()
+        self.open_with(options())
+    }
+
+    pub(super) fn open_with(&self, options: Options) -> Disk {
+        Disk::open_files(Box::new(self.clone()), options, Path::new("medium")).unwrap()
     }
 
     pub(super) fn fail(&self, plan: Plan) {
