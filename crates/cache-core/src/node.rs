@@ -17,7 +17,7 @@ use crate::peer::PeerId;
 use crate::presence;
 use crate::replica::{Received, Replica};
 use crate::tasks::Tasks;
-use crate::transport::{FrameKind, Inbound, Replier, Transport};
+use crate::transport::{FrameKind, Inbound, Misconduct, Replier, Transport};
 use crate::wire::{Message, WireError};
 
 /// Pushes under way at one time. Further ones wait in the outbox, where newer versions replace
@@ -159,13 +159,21 @@ fn take_in(
         Err(error) => {
             replica.counters.rejected.add(1);
             complaints.about(from, &error.to_string());
-            return;
+            return transport.report(from, misconduct(&error));
         }
     };
     if received == Received::FromTheFuture {
         complaints.about(from, "its clock runs ahead of ours; check both clocks");
     }
     acknowledge(reply);
+}
+
+/// What a frame that is no message says of who sent it.
+fn misconduct(error: &WireError) -> Misconduct {
+    match error {
+        WireError::Version { .. } => Misconduct::OtherVersion,
+        _ => Misconduct::Undecodable,
+    }
 }
 
 fn acknowledge(reply: Replier) {

@@ -83,11 +83,11 @@ pub struct Inbound {
     pub reply: Replier,
 }
 
-/// What a peer has sent that does not [open](crate::Sealer::open), as far as can be told from the
-/// outside.
+/// What a peer has sent that is of no use: it does not [open](crate::Sealer::open), as far as can be
+/// told from the outside, or it opens and is nothing.
 ///
-/// None of it is proof of malice: a frame carries the name of its secret and its version in clear,
-/// and whoever passes it on can alter both.
+/// Only [`Undecodable`](Self::Undecodable) is proof of anything: a frame carries the name of its
+/// secret and its version in clear, and whoever passes it on can alter both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Misconduct {
@@ -101,6 +101,9 @@ pub enum Misconduct {
     /// Names a secret of ours and does not open: forged, altered, or sent as something else than
     /// it was sealed for. No member in good order sends this.
     Forged,
+    /// Opens, so that a member has sealed it, and is no message of any version. No member in good
+    /// order sends this.
+    Undecodable,
 }
 
 /// How a frame was sent.

@@ -27,6 +27,8 @@
 //!
 //! [Len, Grubbs, Ristenpart 2022]: https://eprint.iacr.org/2022/1680
 
+use std::ops::RangeInclusive;
+
 use cache_core::{MAX_FRAME, Purpose};
 use ring::aead::{Aad, LessSafeKey, Nonce, Tag};
 use ring::error::Unspecified;
@@ -40,6 +42,11 @@ mod tests;
 mod vectors;
 
 pub(crate) const VERSION: u8 = 1;
+
+/// The versions that a later release may speak. No text begins with one of these bytes, and of
+/// random bytes one in forty does.
+pub(crate) const OTHER_VERSIONS: RangeInclusive<u8> = VERSION + 1..=7;
+
 pub(crate) const HEADER_LEN: usize = 1 + 1 + Fingerprint::LEN + 16 + 8;
 pub(crate) const TAG_LEN: usize = 16;
 

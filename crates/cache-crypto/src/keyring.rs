@@ -7,7 +7,7 @@ use cache_core::{MAX_FRAME, Misconduct, OpenError, Purpose, SealError, Sealer};
 
 use crate::compress::Packer;
 use crate::derive::{self, DerivedKey, Label};
-use crate::envelope::{HEADER_LEN, Header, MAX_PLAINTEXT, TAG_LEN, VERSION};
+use crate::envelope::{HEADER_LEN, Header, MAX_PLAINTEXT, OTHER_VERSIONS, TAG_LEN};
 use crate::process_keys::{OpeningKeys, SealingKey};
 use crate::secret::{Fingerprint, NoRandomness, Secret};
 
@@ -23,8 +23,8 @@ mod tests;
 ///
 /// The keys that it holds as bytes are wiped from memory when it is dropped. Not wiped are the
 /// expanded AES keys and what is left of deriving them, both inside *ring*, which offers no way to,
-/// and what a move left behind on a stack. No key can be compared, so no comparison can take a time that tells
-/// something; tags are compared by *ring*, in constant time. `Debug` and `Display` show
+/// and what a move left behind on a stack. No key can be compared, so no comparison can take a time
+/// that tells something; tags are compared by *ring*, in constant time. `Debug` and `Display` show
 /// [`Fingerprint`]s.
 pub struct Keyring {
     current: Keys,
@@ -80,9 +80,8 @@ impl Keyring {
     }
 
     /// The key under which anything else is digested that has to be compared where it must not be
-    /// read. It is for names that a thief of a disk sees: under it a guess at a question could not
-    /// be checked against a row. Nothing in this workspace uses it yet; the store on disk files its
-    /// rows under digests without a key.
+    /// read: for users of their own stores. Nothing in this workspace uses it; the store on disk files
+    /// its rows under digests of questions that have no key, for reasons that the README tells.
     pub const fn digests(&self) -> &DerivedKey {
         &self.current.digests
     }
@@ -137,13 +136,15 @@ impl Sealer for Keyring {
     }
 
     fn judge(&self, unopened: &[u8]) -> Misconduct {
-        if unopened.first().is_some_and(|&version| version != VERSION) {
+        // Without this, of anything at all 255 in 256 would pass for another version.
+        if !(HEADER_LEN + TAG_LEN..=MAX_FRAME).contains(&unopened.len()) {
+            return Misconduct::Malformed;
+        }
+        if OTHER_VERSIONS.contains(&unopened[0]) {
             return Misconduct::OtherVersion;
         }
         match Header::parse(unopened) {
             None => Misconduct::Malformed,
-            Some((_, rest)) if rest.len() < TAG_LEN => Misconduct::Malformed,
-            Some(_) if unopened.len() > MAX_FRAME => Misconduct::Malformed,
             Some((header, _)) if self.named(header.fingerprint).is_none() => {
                 Misconduct::OtherSecret
             }

@@ -115,6 +115,10 @@ pub struct Limits {
     /// Broadcasts that a peer may send or pass on in a second. One more is dropped, and its sender
     /// told [`Busy`](cache_core::TransportError::Busy) where it waits for an acknowledgement.
     pub broadcasts_per_second: u32,
+    /// Frames that a peer may send in a minute that we cannot open because of their secret or their
+    /// version, as one does that is ahead of us in a change of either. With one more it counts as
+    /// reported.
+    pub unopened_per_minute: u32,
     /// How long a peer is refused that was [reported](cache_core::Transport::report), or that broke
     /// the protocol of frames.
     pub shunned_for: Duration,
@@ -160,6 +164,7 @@ impl Default for Limits {
             inbound_bytes: 64 * 1024 * 1024,
             requests_per_second: 10_000,
             broadcasts_per_second: 5_000,
+            unopened_per_minute: 20_000,
             shunned_for: Duration::from_secs(5 * 60),
             pending_connections: 256,
             pending_connections_per_host: 64,

@@ -60,6 +60,7 @@ mod requests;
 mod roster;
 mod shunned;
 mod source;
+mod spared;
 mod strangers;
 mod swarm_task;
 mod trouble;

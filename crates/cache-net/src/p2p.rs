@@ -35,6 +35,7 @@ use crate::requests::Requests;
 use crate::roster::Roster;
 use crate::shunned::{Offence, Shunned};
 use crate::source::{Discovery, Source};
+use crate::spared::Spared;
 use crate::strangers::Strangers;
 use crate::swarm_task::{Command, Listening, Outbound, Publication, SwarmTask};
 
@@ -57,6 +58,7 @@ pub struct P2p {
     local_peer: PeerId,
     roster: Arc<Roster>,
     shunned: Arc<Shunned>,
+    spared: Spared,
     counters: Arc<Counters>,
     limits: Limits,
     listening: watch::Receiver<Listening>,
@@ -135,6 +137,7 @@ impl P2p {
             local_peer,
             roster,
             shunned,
+            spared: Spared::new(limits.unopened_per_minute),
             counters,
             limits,
             listening: listening_now,
@@ -370,11 +373,13 @@ impl Transport for P2p {
         }
     }
 
-    /// Parts with a peer that forges frames, or sends what never was one:
-    /// [hangs up on it and refuses it](Limits::shunned_for). Takes no note of a peer with another
-    /// secret or version, which may be ahead of us in a change of either.
+    /// Parts with a peer that forges frames, or sends what never was one or is no message:
+    /// [hangs up on it and refuses it](Limits::shunned_for). A peer with another secret or version
+    /// may be ahead of us in a change of either, and stays, unless it sends
+    /// [too much](Limits::unopened_per_minute) of that.
     fn report(&self, peer: PeerId, misconduct: Misconduct) {
-        if let Some(offence) = Offence::of(misconduct) {
+        let too_many = || (!self.spared.spares(peer)).then_some(Offence::Foreign);
+        if let Some(offence) = Offence::of(misconduct).or_else(too_many) {
             self.shunned.shun(peer, offence);
         }
     }

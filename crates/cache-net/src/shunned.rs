@@ -35,17 +35,22 @@ pub(crate) enum Offence {
     Forged,
     #[error("it sent something that was never a sealed frame")]
     Malformed,
+    #[error("it sealed something that is no message")]
+    Undecodable,
+    #[error("it sent too many frames of another secret or version")]
+    Foreign,
     #[error("it broke the protocol of frames")]
     Protocol,
 }
 
 impl Offence {
-    /// What of this is reason enough to part. A peer with another secret or version may be ahead of
-    /// us in a change of either, and is in good order.
+    /// What of this is reason enough to part, once. A peer with another secret or version may be
+    /// ahead of us in a change of either, and is in good order.
     pub(crate) fn of(misconduct: Misconduct) -> Option<Self> {
         match misconduct {
             Misconduct::Forged => Some(Self::Forged),
             Misconduct::Malformed => Some(Self::Malformed),
+            Misconduct::Undecodable => Some(Self::Undecodable),
             _ => None,
         }
     }

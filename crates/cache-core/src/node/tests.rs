@@ -1,5 +1,7 @@
 //! What members tell each other, over a network in memory and in virtual time.
 
+use std::sync::Mutex;
+
 use super::*;
 use crate::testing::{ManualClock, MemoryNetwork, MemoryTransport};
 use crate::transport::{FrameKind, TransportError};
@@ -158,6 +160,69 @@ async fn what_does_not_decode_is_counted_and_leaves_the_node_working() {
     assert_eq!(fixture.cache.stats().received.rejected, 4);
     fixture.put(entry(fixture.clock.now(), "1")).await;
     assert!(fixture.cache.get(&key()).await.is_some());
+}
+
+/// A transport that remembers what is reported to it.
+struct Noting {
+    transport: MemoryTransport,
+    reported: Arc<Mutex<Vec<(PeerId, Misconduct)>>>,
+}
+
+#[async_trait::async_trait]
+impl Transport for Noting {
+    fn local_peer(&self) -> PeerId {
+        self.transport.local_peer()
+    }
+
+    fn peers(&self) -> Vec<crate::PeerInfo> {
+        self.transport.peers()
+    }
+
+    async fn request(&self, to: PeerId, frame: Bytes) -> Result<Bytes, TransportError> {
+        self.transport.request(to, frame).await
+    }
+
+    async fn broadcast(&self, frame: Bytes) -> Result<crate::Delivery, TransportError> {
+        self.transport.broadcast(frame).await
+    }
+
+    async fn accept(&self) -> Option<Inbound> {
+        self.transport.accept().await
+    }
+
+    fn report(&self, peer: PeerId, misconduct: Misconduct) {
+        self.reported.lock().unwrap().push((peer, misconduct));
+    }
+
+    async fn close(&self) {
+        self.transport.close().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_seals_nonsense_is_reported_and_one_of_another_release_is_told_apart() {
+    let network = MemoryNetwork::new(1);
+    let reported = Arc::<Mutex<Vec<_>>>::default();
+    let noting = Noting {
+        transport: network.join("node"),
+        reported: Arc::clone(&reported),
+    };
+    let cache = Cache::builder()
+        .clock(ManualClock::default())
+        .transport(noting);
+    let cache = cache.build();
+    let peer = network.join("peer");
+    for (frame, misconduct) in [
+        (&b""[..], Some(Misconduct::Undecodable)),
+        (b"\x01\x01garbage", Some(Misconduct::Undecodable)),
+        (b"\x07\x01rest", Some(Misconduct::OtherVersion)),
+        (b"\x01\xc8later", None),
+    ] {
+        let frame = Bytes::from_static(frame);
+        let _ = peer.request(cache.local_peer(), frame).await;
+        let reported = reported.lock().unwrap().pop();
+        assert_eq!(reported, misconduct.map(|how| (peer.local_peer(), how)));
+    }
 }
 
 #[tokio::test(start_paused = true)]

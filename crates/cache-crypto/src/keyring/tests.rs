@@ -6,6 +6,8 @@
 
 use cache_core::Key;
 
+use crate::envelope::VERSION;
+
 use super::*;
 
 const FLEET: &str = "ghmesh_00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -192,4 +194,64 @@ fn what_does_not_open_is_judged_by_what_can_be_seen_of_it() {
     assert_eq!(ours.judge(&[]), Misconduct::Malformed);
     let endless = [&sealed[..], &vec![0; MAX_FRAME]].concat();
     assert_eq!(ours.judge(&endless), Misconduct::Malformed);
+}
+
+#[test]
+fn no_nonce_comes_twice_in_a_million_seals_whatever_is_sealed_by_whom() {
+    const EACH: usize = 250_000;
+
+    let entry = Key::public(["GET", "/user"]);
+    let keyring = &keyring();
+    let used = std::thread::scope(|threads| {
+        let purposes = [
+            Purpose::Request,
+            Purpose::Broadcast,
+            Purpose::Reply { to: b"request" },
+            Purpose::AtRest(&entry),
+        ];
+        let sealing = purposes.map(|purpose| {
+            threads.spawn(move || -> Vec<_> {
+                let headers = (0..EACH).map(|_| {
+                    let sealed = keyring.seal(purpose, b"").unwrap();
+                    Header::parse(&sealed).unwrap().0
+                });
+                headers
+                    .map(|header| (header.salt, header.nonce()))
+                    .collect()
+            })
+        });
+        sealing.map(|thread| thread.join().unwrap()).concat()
+    });
+
+    let distinct: std::collections::HashSet<_> = used.iter().collect();
+    assert_eq!(distinct.len(), 4 * EACH);
+}
+
+#[test]
+fn what_was_never_sealed_does_not_pass_for_another_version() {
+    let keyring = keyring();
+    let json =
+        br#"{"message":"Bad credentials","documentation_url":"https://docs.github.com/rest"}"#;
+    for text in [
+        &json[..],
+        b"GET / HTTP/1.1\r\nHost: runner-1.fleet.example.com:9100\r\n\r\n",
+        &[0; 99],
+    ] {
+        assert_eq!(keyring.judge(text), Misconduct::Malformed);
+    }
+    for len in 0..HEADER_LEN + TAG_LEN {
+        assert_eq!(
+            keyring.judge(&vec![VERSION + 1; len]),
+            Misconduct::Malformed
+        );
+    }
+    let by_first_byte = (0..=u8::MAX).map(|first| {
+        let mut noise = [0xa5; 200];
+        noise[0] = first;
+        keyring.judge(&noise)
+    });
+    let spared = by_first_byte
+        .filter(|judged| *judged != Misconduct::Malformed)
+        .count();
+    assert!(spared < 10, "{spared} of 256 are spared");
 }

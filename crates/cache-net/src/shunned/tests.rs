@@ -52,6 +52,10 @@ async fn at_the_bound_the_one_whose_time_is_over_next_makes_room() {
 fn a_peer_that_is_ahead_of_us_is_in_good_order() {
     assert_eq!(Offence::of(Misconduct::Forged), Some(Offence::Forged));
     assert_eq!(Offence::of(Misconduct::Malformed), Some(Offence::Malformed));
+    assert_eq!(
+        Offence::of(Misconduct::Undecodable),
+        Some(Offence::Undecodable)
+    );
     assert_eq!(Offence::of(Misconduct::OtherSecret), None);
     assert_eq!(Offence::of(Misconduct::OtherVersion), None);
 }

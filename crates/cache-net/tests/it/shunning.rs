@@ -67,3 +67,29 @@ async fn a_peer_that_is_ahead_in_a_change_of_secrets_stays() {
     let answer = host.request(other.local_peer(), frame(1)).await;
     assert_eq!(answer.unwrap(), frame(1));
 }
+
+#[tokio::test]
+async fn a_peer_that_sends_nothing_that_opens_goes_in_the_end() {
+    let mut config = member();
+    config.limits.unopened_per_minute = 3;
+    let host = start(config).await;
+    let other = start(member_knowing(&[&host])).await;
+    connected(&host, &other).await;
+
+    for _ in 0..3 {
+        host.report(other.local_peer(), Misconduct::OtherSecret);
+    }
+    assert_eq!(host.metrics().refused.shunned, 0);
+    host.report(other.local_peer(), Misconduct::OtherVersion);
+
+    until("hung up", || !sees(&host, &other)).await;
+}
+
+#[tokio::test]
+async fn a_member_that_seals_nonsense_goes_at_once() {
+    let (host, other) = pair().await;
+
+    host.report(other.local_peer(), Misconduct::Undecodable);
+
+    until("hung up", || !sees(&host, &other)).await;
+}
