@@ -42,6 +42,11 @@ impl<T: Transport> Sealed<T> {
         }
     }
 
+    /// What carries the frames. Nothing that goes through it directly is sealed.
+    pub const fn transport(&self) -> &T {
+        &self.transport
+    }
+
     /// How many frames and replies have come in that did not open.
     pub fn unopened(&self) -> Unopened {
         self.unopened.counts()

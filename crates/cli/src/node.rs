@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::config::{self, Config, ConfigError, Net, Secrets, Sharing};
 use crate::known_peers::KnownPeers;
 use crate::proxy;
-use crate::report::{BootstrapPeer, NodeStats, Peer};
+use crate::report::{BootstrapPeer, NodeStats, Peer, Received, Unopened};
 
 /// Connections of a member that others are reached through.
 const RELAY_CONNECTIONS: u32 = 256;
@@ -23,12 +23,15 @@ const RELAY_CONNECTIONS: u32 = 256;
 pub(crate) struct Node {
     cache: Cache,
     client: Client,
-    network: Option<Arc<P2p>>,
+    network: Option<Network>,
     /// Where peers are kept until the next start; `None` where nothing is kept.
     known_peers: Option<KnownPeers>,
     bootstrap_peers: u64,
     started: Instant,
 }
+
+/// The way to the peers.
+type Network = Arc<Sealed<P2p>>;
 
 impl Node {
     /// Starts a node; has to be told once that it is to [stop](Self::stop).
@@ -48,11 +51,11 @@ impl Node {
                     kept.map(|disk| KnownPeers::in_dir(&disk.dir, Arc::clone(&keyring) as _));
                 let known = known_peers.as_ref().map(KnownPeers::load);
                 let known = known.unwrap_or_default();
-                let network = Arc::new(start_network(net, known, &keyring).await?);
-                let sealed = Sealed::new(Arc::clone(&network), keyring);
+                let network = start_network(net, known, &keyring).await?;
+                let network = Arc::new(Sealed::new(network, keyring));
                 let peers = net.bootstrap.len() as u64;
                 (
-                    builder.transport(sealed),
+                    builder.transport(Arc::clone(&network)),
                     principal_key,
                     Some(network),
                     peers,
@@ -92,7 +95,7 @@ impl Node {
 
     /// The peers that are connected now.
     pub(crate) fn peers(&self) -> Vec<Peer> {
-        let sources = self.network.as_ref().map(|network| network.sources());
+        let sources = self.p2p().map(P2p::sources);
         let sources: HashMap<_, _> = sources.into_iter().flatten().collect();
         let peers = self.cache.peers().into_iter();
         peers
@@ -103,9 +106,13 @@ impl Node {
             .collect()
     }
 
+    fn p2p(&self) -> Option<&P2p> {
+        self.network.as_ref().map(|network| network.transport())
+    }
+
     /// What came of each bootstrap peer.
     async fn bootstrap(&self) -> Vec<BootstrapPeer> {
-        let Some(network) = &self.network else {
+        let Some(network) = self.p2p() else {
             return Vec::new();
         };
         let discovery = network.discovery().await;
@@ -120,6 +127,7 @@ impl Node {
     pub(crate) async fn stats(&self) -> NodeStats {
         let cache = self.cache.stats();
         let client = self.client.stats();
+        let unopened = self.network.as_ref().map(|network| network.unopened());
         NodeStats {
             requests: cache.requests() + client.bypassed,
             hits: cache.hits,
@@ -143,7 +151,10 @@ impl Node {
             peer_id: self.peer_id(),
             listen_addrs: self.p2p_addresses(),
             broadcast: cache.broadcast,
-            received: cache.received,
+            received: Received {
+                opened: cache.received,
+                unopened: unopened.map(Unopened::from).unwrap_or_default(),
+            },
             rate_limits: client.rate_limits,
             uptime_seconds: self.started.elapsed().as_secs(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -158,7 +169,7 @@ impl Node {
 
     /// Where peers reach us, with our name at the end of each address.
     pub(crate) fn p2p_addresses(&self) -> Vec<String> {
-        let Some(network) = &self.network else {
+        let Some(network) = self.p2p() else {
             return Vec::new();
         };
         let peer = self.cache.local_peer();
@@ -170,7 +181,7 @@ impl Node {
 
     /// Tells the peers what is still queued, and goodbye.
     pub(crate) async fn stop(&self) {
-        if let (Some(network), Some(known)) = (&self.network, &self.known_peers) {
+        if let (Some(network), Some(known)) = (self.p2p(), &self.known_peers) {
             known.save(&network.known_peers().await);
         }
         self.cache.close().await;

@@ -35,10 +35,65 @@ pub(crate) struct NodeStats {
     pub(crate) peer_id: Option<String>,
     pub(crate) listen_addrs: Vec<String>,
     pub(crate) broadcast: BroadcastStats,
-    pub(crate) received: ReceivedStats,
+    pub(crate) received: Received,
     pub(crate) rate_limits: Vec<RateLimit>,
     pub(crate) uptime_seconds: u64,
     pub(crate) version: String,
+}
+
+/// What has come from peers.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Received {
+    /// Of what opens.
+    #[serde(flatten)]
+    pub(crate) opened: ReceivedStats,
+    #[serde(default)]
+    pub(crate) unopened: Unopened,
+}
+
+/// What does not open, by what it looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unopened {
+    /// It was never sealed.
+    pub(crate) malformed: u64,
+    /// One side has to be upgraded.
+    pub(crate) other_version: u64,
+    /// The peer is ahead in a change of secrets, or behind.
+    pub(crate) other_secret: u64,
+    /// Nobody in good order sends it.
+    pub(crate) forged: u64,
+}
+
+impl Unopened {
+    /// The counts that are not zero, in words; nothing where there are none.
+    pub(crate) fn in_words(&self) -> String {
+        let counts = [
+            (self.other_secret, "of another secret"),
+            (self.other_version, "of another version"),
+            (self.malformed, "never sealed"),
+            (self.forged, "forged or altered"),
+        ];
+        let counts = counts.iter().filter(|(count, _)| *count > 0);
+        let words: Vec<_> = counts
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        words.join(", ")
+    }
+
+    pub(crate) const fn total(&self) -> u64 {
+        self.malformed + self.other_version + self.other_secret + self.forged
+    }
+}
+
+impl From<cache_crypto::Unopened> for Unopened {
+    fn from(counts: cache_crypto::Unopened) -> Self {
+        Self {
+            malformed: counts.malformed,
+            other_version: counts.other_version,
+            other_secret: counts.other_secret,
+            forged: counts.forged,
+        }
+    }
 }
 
 /// One peer of a node.

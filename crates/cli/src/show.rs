@@ -101,7 +101,9 @@ fn why_no_peers(stats: &NodeStats) -> &'static str {
 fn stats_table(stats: &NodeStats) -> Table {
     let mut table = table(["counter", "value", ""], &[1]);
     let broadcast = &stats.broadcast;
-    let received = &stats.received;
+    let received = &stats.received.opened;
+    let unopened = stats.received.unopened;
+    let what_did_not_open = unopened.in_words();
     for (name, value, meaning) in [
         (
             "requests",
@@ -190,6 +192,11 @@ fn stats_table(stats: &NodeStats) -> Table {
                 received.accepted, received.ignored, received.rejected
             ),
             "accepted, already known, refused",
+        ),
+        (
+            "not opened",
+            unopened.total().to_string(),
+            &what_did_not_open,
         ),
         ("uptime", duration(stats.uptime_seconds), ""),
     ] {

@@ -1,7 +1,7 @@
 //! A fleet of processes that changes its secret while it is at work.
 
 use e2e::client::Ask;
-use e2e::process::{Node, SECRET, fleet};
+use e2e::process::{Node, SECRET, fleet, output};
 
 use crate::github;
 
@@ -30,6 +30,23 @@ async fn a_secret_is_changed_node_by_node_and_the_fleet_goes_on_sharing() {
         }
     }
     assert_eq!(github.calls().total(), asked);
+}
+
+#[tokio::test]
+async fn a_fleet_that_skips_the_first_round_sees_in_its_counters_why_it_shares_but_half() {
+    let github = github().await;
+    let behind = join(github.url(), SECRET, "", &[]).await;
+    let ahead = join(github.url(), NEW, SECRET, std::slice::from_ref(&behind)).await;
+    ahead.until("connected_peers", 1).await;
+
+    ahead.send(Ask::get("/repos/octo-org/octo-repo-001")).await;
+
+    let counter = "received.unopened.other_secret";
+    e2e::eventually(counter, async || behind.count(counter).await > 0).await;
+    assert_eq!(ahead.count(counter).await, 0);
+    let table = output(&["stats", "--node", behind.http()]).await;
+    let table = String::from_utf8(table.stdout).unwrap();
+    assert!(table.contains("of another secret"), "{table}");
 }
 
 /// Starts a member with two secrets; an empty one is none.

@@ -40,7 +40,8 @@ impl Unopened {
     }
 }
 
-/// How many peers are told apart. At the bound all are forgotten, so some are named again.
+/// How many peers are told apart. Those that come after count as one: who has names without end
+/// makes no more lines in the log than who has one.
 const MAX_PEERS: usize = 256;
 
 /// What did not open, in all and from whom.
@@ -51,6 +52,8 @@ pub(super) struct Record(Mutex<Counts>);
 struct Counts {
     all: Unopened,
     by_peer: HashMap<PeerId, u64>,
+    /// From all that are not told apart.
+    others: u64,
 }
 
 impl Record {
@@ -73,13 +76,14 @@ impl Record {
 }
 
 impl Counts {
-    /// How many have come from this peer, with this one.
+    /// How many have come from this peer, with this one; or from all that are not told apart.
     fn add(&mut self, from: PeerId, misconduct: Misconduct) -> u64 {
         self.all.add(misconduct);
-        if self.by_peer.len() >= MAX_PEERS && !self.by_peer.contains_key(&from) {
-            self.by_peer.clear();
-        }
-        let count = self.by_peer.entry(from).or_default();
+        let is_told_apart = self.by_peer.len() < MAX_PEERS || self.by_peer.contains_key(&from);
+        let count = match is_told_apart {
+            true => self.by_peer.entry(from).or_default(),
+            false => &mut self.others,
+        };
         *count += 1;
         *count
     }

@@ -18,6 +18,17 @@ fn everything_is_counted_and_few_peers_are_remembered() {
 }
 
 #[test]
+fn names_without_end_make_few_lines_in_the_log() {
+    let mut counts = Counts::default();
+    let names = 0..100 * MAX_PEERS as u64;
+    let lines = names
+        .map(|name| counts.add(peer(&name.to_be_bytes()), Misconduct::Forged))
+        .filter(|count| count.is_power_of_two())
+        .count();
+    assert!(lines <= MAX_PEERS + 16, "{lines}");
+}
+
+#[test]
 fn a_peer_is_counted_by_itself() {
     let mut counts = Counts::default();
     let [one, other] = [b"a", b"b"].map(|name| peer(name));
