@@ -54,7 +54,12 @@ impl KnownPeers {
             return Vec::new();
         };
         let text = String::from_utf8_lossy(&text);
-        text.lines().filter_map(|line| line.parse().ok()).collect()
+        let peers: Vec<_> = text.lines().filter_map(|line| line.parse().ok()).collect();
+        if self.sealer.is_outdated(&sealed) {
+            // Before the secret is forgotten under which it was sealed.
+            self.save(&peers);
+        }
+        peers
     }
 
     /// Keeps these, where there are any, in place of those that were kept before.

@@ -47,3 +47,18 @@ fn neither_another_fleet_nor_a_damaged_file_yields_anybody() {
     std::fs::write(dir.path().join(FILE), "rubbish").unwrap();
     assert_eq!(known(dir.path(), SECRET).load(), []);
 }
+
+#[test]
+fn who_was_known_before_a_change_of_secret_is_known_after_it() {
+    let dir = tempfile::tempdir().unwrap();
+    known(dir.path(), SECRET).save(&peers());
+    let [old, new] = [SECRET, OTHER].map(|secret| Secret::parse(secret).unwrap());
+    let both = Keyring::new(&new).unwrap().with_previous(&old);
+
+    assert_eq!(
+        KnownPeers::in_dir(dir.path(), Arc::new(both)).load(),
+        peers()
+    );
+
+    assert_eq!(known(dir.path(), OTHER).load(), peers());
+}
