@@ -1,6 +1,5 @@
 //! Reading a secret or a token from a file that is for its owner alone.
 
-use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -9,8 +8,17 @@ use zeroize::Zeroizing;
 use crate::looks;
 use crate::secret::Secret;
 
+#[cfg(not(unix))]
+mod elsewhere;
 #[cfg(test)]
 mod tests;
+#[cfg(unix)]
+mod unix;
+
+#[cfg(not(unix))]
+use elsewhere as system;
+#[cfg(unix)]
+use unix as system;
 
 /// Why a file is not read. It names the file, where that is what was given, and never shows what is
 /// in it.
@@ -38,16 +46,29 @@ pub enum PrivateFileError {
         /// What it is that is there.
         path: PathBuf,
     },
-    /// Others than its owner have access to the file. Close it to them.
+    /// Others than its owner have access to the file. Close it to them, or where that is not
+    /// possible, as with a mounted secret of Docker or Kubernetes, give what is in it through a pipe.
     #[error(
-        "{path} is open to others (mode {mode:04o}); run: chmod 600 {path}",
-        path = path.display()
+        "{} is open to others (mode {mode:04o}); {}",
+        path.display(),
+        remedy(path, *.is_ours)
     )]
     OpenToOthers {
         /// The file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
+        /// Whether it belongs to us, so that we may close it.
+        is_ours: bool,
+    },
+    /// The file belongs to a user who is neither we nor root, and may put into it what he likes.
+    /// Give what is in it through a pipe, if you trust him.
+    #[error("{} belongs to another user ({owner}); {}", path.display(), remedy(path, false))]
+    OwnedByAnother {
+        /// The file.
+        path: PathBuf,
+        /// The user's number.
+        owner: u32,
     },
     /// It is so long that it must be something else, given by mistake.
     #[error("{} has more than {max} bytes, which no secret has", path.display(), max = Secret::MAX_BYTES)]
@@ -66,21 +87,26 @@ pub enum PrivateFileError {
 /// The text of a file that nobody but its owner has access to, of at most [`Secret::MAX_BYTES`]. It
 /// is wiped from memory when it is dropped.
 ///
-/// On Unix the file's mode is checked, as ssh does for its keys; elsewhere it is not. Besides files,
-/// a pipe that this process was started with is read to its end (`/dev/stdin`, `/dev/fd/63`: what a
-/// shell makes of `<(command)`).
+/// On Unix the file's owner and mode are checked, as ssh does for its keys: it belongs to us or to
+/// root, and nobody else has any right to it. Elsewhere they are not. Besides files, a pipe that this
+/// process was started with is read to its end (`/dev/stdin`, `/dev/fd/63`: what a shell makes of
+/// `<(command)`).
 ///
 /// [`Secret::read`] is this, and what is read has to be a secret; use it for anything else that has
 /// to be kept as close, a token for one.
 pub fn read_private(path: impl AsRef<Path>) -> Result<Zeroizing<String>, PrivateFileError> {
     let path = path.as_ref();
-    // Before it is opened, because to open a named pipe is to wait for somebody to write to it.
-    let metadata = fs::metadata(path).map_err(|source| unreadable(path, source))?;
-    check(path, &metadata)?;
-    let file = File::open(path).map_err(|source| unreadable(path, source))?;
-    // The open file once more, because the name may mean another one by now.
+    let file = system::open(path).map_err(|source| unreadable(path, source))?;
+    // Of the open file, because the name may mean another one by now.
     let metadata = file.metadata().map_err(|source| unreadable(path, source))?;
-    check(path, &metadata)?;
+    if system::is_own_pipe(path, &metadata) {
+        system::wait_for_writers(&file).map_err(|source| unreadable(path, source))?;
+    } else if metadata.is_file() {
+        system::check_access(path, &metadata)?;
+    } else {
+        let path = path.to_owned();
+        return Err(PrivateFileError::NoFile { path });
+    }
     read_text(path, file)
 }
 
@@ -101,15 +127,25 @@ fn unreadable(path: &Path, source: io::Error) -> PrivateFileError {
     }
 }
 
-fn check(path: &Path, metadata: &Metadata) -> Result<(), PrivateFileError> {
-    if is_own_pipe(path, metadata) {
-        return Ok(());
+/// What to do about a file that others have access to.
+fn remedy(path: &Path, is_ours: bool) -> String {
+    let path = quoted(path);
+    let pipe = format!("give <(cat {path}) in place of the file's name");
+    if is_ours {
+        format!("run: chmod 600 {path} — or, where it is mounted read-only, {pipe}")
+    } else {
+        pipe
     }
-    let path = path.to_owned();
-    match mode(metadata) {
-        _ if !metadata.is_file() => Err(PrivateFileError::NoFile { path }),
-        Some(mode) if mode & 0o077 != 0 => Err(PrivateFileError::OpenToOthers { path, mode }),
-        _ => Ok(()),
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    if text.chars().all(is_plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 
@@ -148,31 +184,4 @@ fn looks_secret(path: &Path) -> bool {
     let is_word = !text.contains(['/', '.']);
     looks::has_secret_part(text)
         || path.is_relative() && is_nowhere && (looks::is_long(text) || is_word)
-}
-
-/// A pipe that was opened by who started us, and not one that lies in a directory and may wait for
-/// ever.
-#[cfg(unix)]
-fn is_own_pipe(path: &Path, metadata: &Metadata) -> bool {
-    use std::os::unix::fs::FileTypeExt;
-
-    let own = ["/dev/fd", "/dev/stdin", "/proc/self/fd"];
-    metadata.file_type().is_fifo() && own.iter().any(|own| path.starts_with(own))
-}
-
-#[cfg(not(unix))]
-fn is_own_pipe(_path: &Path, _metadata: &Metadata) -> bool {
-    false
-}
-
-#[cfg(unix)]
-fn mode(metadata: &Metadata) -> Option<u32> {
-    use std::os::unix::fs::MetadataExt;
-
-    Some(metadata.mode() & 0o7777)
-}
-
-#[cfg(not(unix))]
-fn mode(_metadata: &Metadata) -> Option<u32> {
-    None
 }

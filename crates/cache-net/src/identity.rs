@@ -1,12 +1,13 @@
 //! Who we are to our peers.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use cache_core::PeerId;
 use libp2p::identity::{DecodingError, Keypair};
+use tempfile::NamedTempFile;
 
 #[cfg(test)]
 mod tests;
@@ -31,16 +32,22 @@ impl Identity {
     /// The name kept in the file `path`, which is made (with mode 0600) where there is none.
     ///
     /// The file holds libp2p's protobuf encoding of the private key. One that is there and cannot
-    /// be read is an error, never overwritten: the name would change without anybody having asked.
+    /// be read, or that others have access to, is an error, never overwritten: the name would change
+    /// without anybody having asked.
     pub fn load_or_create(path: impl AsRef<Path>) -> Result<Self, IdentityError> {
         let path = path.as_ref();
-        match File::open(path) {
-            Ok(file) => load(path, file),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => create(path),
-            Err(source) => Err(IdentityError::Read {
-                path: path.to_owned(),
-                source,
-            }),
+        if let Some(identity) = load(path)? {
+            return Ok(identity);
+        }
+        match create(path) {
+            // Another process was faster; two that start together must not have one name and two
+            // keys.
+            Err(IdentityError::Write { source, .. })
+                if source.kind() == io::ErrorKind::AlreadyExists =>
+            {
+                load(path)?.ok_or_else(|| read_error(path, io::ErrorKind::NotFound.into()))
+            }
+            created => created,
         }
     }
 
@@ -72,6 +79,24 @@ pub enum IdentityError {
         /// What the system said.
         source: io::Error,
     },
+    /// Name a file: what is there is a directory, a named pipe or a device.
+    #[error("cannot read the identity in {}: it is not a file; name another one", path.display())]
+    NoFile {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// Others may read the key, and take the name. Close the file to them, or remove it to get a new
+    /// identity.
+    #[error(
+        "the identity in {path} is open to others (mode {mode:04o}); run: chmod 600 '{path}'",
+        path = path.display()
+    )]
+    OpenToOthers {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// Make its directory writable, or name another file.
     #[error("cannot write a new identity to {}: {source}; make its directory writable or name another file", path.display())]
     Write {
@@ -99,21 +124,62 @@ pub(crate) fn name(peer: &libp2p::PeerId) -> PeerId {
     PeerId::from_bytes(&peer.to_bytes()).expect("a key's peer id is short")
 }
 
-fn load(path: &Path, file: File) -> Result<Identity, IdentityError> {
+/// `None` where there is no such file.
+fn load(path: &Path) -> Result<Option<Identity>, IdentityError> {
+    let file = match open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(read_error(path, error)),
+    };
+    check(path, &file)?;
     let mut encoded = zeroize::Zeroizing::new(Vec::new());
     file.take(MAX_KEY_FILE)
         .read_to_end(&mut encoded)
-        .map_err(|source| IdentityError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        .map_err(|error| read_error(path, error))?;
     let keypair = Keypair::from_protobuf_encoding(&encoded).map_err(|source| {
         IdentityError::NotAnIdentity {
             path: path.to_owned(),
             source,
         }
     })?;
-    Ok(Identity(keypair))
+    Ok(Some(Identity(keypair)))
+}
+
+fn read_error(path: &Path, source: io::Error) -> IdentityError {
+    IdentityError::Read {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Opens a file, and does not wait where it is a named pipe.
+fn open(path: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        use rustix::fs::{Mode, OFlags};
+
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+        Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
+    }
+    #[cfg(not(unix))]
+    File::open(path)
+}
+
+/// Whether it is a file, and for its owner alone where the system can tell.
+fn check(path: &Path, file: &File) -> Result<(), IdentityError> {
+    let metadata = file.metadata().map_err(|error| read_error(path, error))?;
+    let path = path.to_owned();
+    if !metadata.is_file() {
+        return Err(IdentityError::NoFile { path });
+    }
+    #[cfg(unix)]
+    {
+        let mode = std::os::unix::fs::MetadataExt::mode(&metadata) & 0o7777;
+        if mode & 0o077 != 0 {
+            return Err(IdentityError::OpenToOthers { path, mode });
+        }
+    }
+    Ok(())
 }
 
 fn create(path: &Path) -> Result<Identity, IdentityError> {
@@ -134,14 +200,14 @@ fn create(path: &Path) -> Result<Identity, IdentityError> {
     Ok(identity)
 }
 
-/// Writes a file that only its owner can read, and that was not there before.
+/// Writes a file that only its owner can read, and that was not there before. Nobody ever sees a
+/// part of it, whenever the process ends.
 fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    // Two processes that start together must not end with one name and two keys: the second fails.
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    // Its mode is 0600.
+    let mut file = NamedTempFile::new_in(dir.unwrap_or(Path::new(".")))?;
     file.write_all(content)?;
-    file.sync_all()
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path)?;
+    Ok(())
 }

@@ -59,8 +59,8 @@ fn the_name_of_a_file_that_is_not_there_is_shown() {
 }
 
 #[cfg(unix)]
-mod unix {
-    use std::fs::Permissions;
+mod on_unix {
+    use std::fs::{self, Permissions};
     use std::io::Write;
     use std::os::fd::AsRawFd;
     use std::os::unix::fs::PermissionsExt;
@@ -94,8 +94,44 @@ mod unix {
             let refused = refused(&path);
             let command = format!("chmod 600 {}", path.display());
             assert!(refused.contains(&command), "{refused}");
+            let pipe = format!("<(cat {})", path.display());
+            assert!(refused.contains(&pipe), "{refused}");
             assert!(!refused.contains(FLEET), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_remedy_can_be_pasted_into_a_shell() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("Octocat's secret; rm -r .");
+        fs::write(&path, FLEET).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        let refused = refused(&path);
+        let (_, command) = refused.split_once("run: ").unwrap();
+        let (command, _) = command.split_once(" — ").unwrap();
+        let sh = Command::new("sh").args(["-c", command]).status();
+        assert!(sh.unwrap().success(), "{command}");
+        assert_eq!(*read_private(&path).unwrap(), FLEET);
+    }
+
+    #[test]
+    fn only_who_may_close_a_file_is_told_to() {
+        let (ours, root, other) = (1000, 0, 1001);
+        let path = Path::new("/run/secrets/fleet");
+        let judge = |owner, mode| unix::judge(path, owner, mode, ours).map_err(|e| e.to_string());
+        assert_eq!(judge(ours, 0o600), Ok(()));
+        assert_eq!(judge(root, 0o400), Ok(()));
+        // As Docker and Kubernetes mount it.
+        let mounted = judge(root, 0o444).unwrap_err();
+        assert!(mounted.contains("<(cat /run/secrets/fleet)"), "{mounted}");
+        assert!(!mounted.contains("chmod"), "{mounted}");
+        // Whoever else it belongs to can put another secret into it.
+        let theirs = judge(other, 0o600).unwrap_err();
+        assert!(
+            theirs.contains("belongs to another user (1001)"),
+            "{theirs}"
+        );
+        assert!(theirs.contains("<(cat"), "{theirs}");
     }
 
     #[test]
@@ -144,9 +180,11 @@ mod unix {
     #[test]
     fn a_pipe_that_the_shell_has_opened_is_read() {
         let (reader, mut writer) = io::pipe().unwrap();
+        let path = format!("/dev/fd/{}", reader.as_raw_fd());
+        // Which it is although nobody has written to it yet.
+        let read = std::thread::spawn(move || read_private(path).map(|text| text.to_string()));
         writer.write_all(FLEET.as_bytes()).unwrap();
         drop(writer);
-        let path = format!("/dev/fd/{}", reader.as_raw_fd());
-        assert_eq!(*read_private(path).unwrap(), FLEET);
+        assert_eq!(read.join().unwrap().unwrap(), FLEET);
     }
 }
