@@ -39,6 +39,12 @@ const STEPS: &[Step] = &[
         cargo: "clippy --workspace --all-targets --all-features -- -D warnings",
     },
     Step {
+        // It has a lock of its own, which nothing else looks at.
+        name: "fuzz",
+        env: &[],
+        cargo: "check --manifest-path fuzz/Cargo.toml --locked",
+    },
+    Step {
         name: "doc",
         env: &[("RUSTDOCFLAGS", "-D warnings")],
         cargo: "doc --workspace --no-deps --all-features",

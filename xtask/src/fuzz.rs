@@ -18,6 +18,10 @@ const AS_NIGHTLY: (&str, &str) = ("RUSTC_BOOTSTRAP", "1");
 /// Without it, cargo-fuzz gives debug assertions to every crate, and fuzz/Cargo.toml has no say.
 const AS_THE_PROFILE_SAYS: &str = "--release";
 
+/// What one call may allocate, in MiB. A frame is at most 8 MiB and a little, and grows by half as
+/// much again while it is expanded: more than this was declared by somebody and believed.
+const MOST_ALLOCATED: &str = "-malloc_limit_mb=64";
+
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The targets to run; all of them where none is named.
@@ -99,6 +103,7 @@ impl Args {
             "--",
             &format!("-max_total_time={}", self.seconds),
             "-print_final_stats=1",
+            MOST_ALLOCATED,
         ])
     }
 }

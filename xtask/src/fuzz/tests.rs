@@ -29,7 +29,8 @@ fn a_target_that_is_not_there_is_told_with_those_that_are() {
 fn a_run_ends_in_time_and_leaves_the_kept_corpus_alone() {
     assert_eq!(
         args(&[]).to_run("open").join(" "),
-        "run --release open target/corpus/open corpus/open -- -max_total_time=600 -print_final_stats=1"
+        "run --release open target/corpus/open corpus/open -- -max_total_time=600 -print_final_stats=1 \
+         -malloc_limit_mb=64"
     );
     assert_eq!(
         to_merge("open").join(" "),
