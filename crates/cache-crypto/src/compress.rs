@@ -4,7 +4,8 @@
 //! attack (CRIME, BREACH) where one who watches the lengths also places guesses next to an unknown
 //! secret, in the same compressed text, over and over. Here:
 //!
-//! - no credential is ever in a plaintext; what is secret are answers of GitHub,
+//! - the credentials of who asks are in no plaintext; what is secret are answers of GitHub, and what
+//!   it may have put into them (the short-lived token of a `download_url`),
 //! - each plaintext is compressed by itself: no dictionary or window spans two,
 //! - frames travel inside Noise, merged with others into one stream, and only members cause them;
 //!   an answer is fetched and sent once in each lifetime, not once per guess.
@@ -28,12 +29,16 @@ use cache_core::OpenError;
 use zstd::bulk::Compressor;
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 use zstd::zstd_safe::get_frame_content_size;
+use zstd::zstd_safe::zstd_sys::ZSTD_MAGICNUMBER as MAGICNUMBER;
 
 use crate::envelope::{MAX_PLAINTEXT, TAG_LEN};
 
 #[cfg(test)]
 mod tests;
 
+/// How hard to try. Another one makes other bytes, which open all the same, as long as their window
+/// is within [`MAX_WINDOW_LOG`]; what asks for a larger one takes a new
+/// [`VERSION`](crate::envelope::VERSION).
 const LEVEL: i32 = 3;
 
 /// Shorter plaintexts are left as they are: there is little to gain.
@@ -46,7 +51,8 @@ const MAX_WINDOW_LOG: u32 = 21;
 /// What was sealed: the plaintext, or something shorter in its place.
 ///
 /// It stands in clear before what is sealed, and is authenticated with it. That it can be seen
-/// tells no more than the length does.
+/// tells no more than the length does. Who does not know a form takes it for malformed, so a further
+/// one takes a new [`VERSION`](crate::envelope::VERSION).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Plain,
@@ -126,6 +132,10 @@ impl Packer {
 
     /// `None` where this is not exactly one whole zstd frame of at most `limit` bytes.
     fn decompress(&self, compressed: &[u8], limit: usize) -> Option<Vec<u8>> {
+        // A frame to be skipped would pass for an empty plaintext.
+        if !compressed.starts_with(&MAGICNUMBER.to_le_bytes()) {
+            return None;
+        }
         let declared = get_frame_content_size(compressed).ok()?.unwrap_or(0);
         let declared = usize::try_from(declared).ok()?;
         if declared > limit {

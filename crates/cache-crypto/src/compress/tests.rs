@@ -179,6 +179,10 @@ fn a_frame_must_be_whole_and_alone() {
     assert_eq!(expand(followed), Err(OpenError));
     let twice = [&whole[..], &whole[..]].concat();
     assert_eq!(expand(twice), Err(OpenError));
+    // RFC 8878, section 3.1.2: a magic number of its own, a length, and so many bytes.
+    let skippable = b"\x50\x2a\x4d\x18\x04\0\0\0skip";
+    assert_eq!(expand(skippable.to_vec()), Err(OpenError));
+    assert_eq!(expand([skippable, &whole[..]].concat()), Err(OpenError));
     assert_eq!(expand(whole).unwrap(), json(10_000));
 }
 
