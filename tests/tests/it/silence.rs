@@ -43,13 +43,25 @@ impl Loud {
     async fn end(self) -> Vec<u8> {
         let dir = self.node.end_by("TERM").await;
         let mut seen = fs::read(self.log.path()).unwrap();
-        for file in fs::read_dir(dir.path()).unwrap() {
-            let file = file.unwrap();
-            if file.file_type().unwrap().is_file() {
-                seen.extend(fs::read(file.path()).unwrap());
-            }
-        }
+        // Where nothing is logged, nothing is shown.
+        assert!(contains(&seen, "TRACE") && contains(&seen, "DEBUG"));
+        let logged = seen.len();
+        read_all(dir.path(), &mut seen);
+        assert!(seen.len() > logged, "nothing was kept");
         seen
+    }
+}
+
+/// Reads all files in a directory and below it.
+fn read_all(dir: &Path, into: &mut Vec<u8>) {
+    for file in fs::read_dir(dir).unwrap() {
+        let file = file.unwrap();
+        let kind = file.file_type().unwrap();
+        if kind.is_dir() {
+            read_all(&file.path(), into);
+        } else if kind.is_file() {
+            into.extend(fs::read(file.path()).unwrap());
+        }
     }
 }
 
