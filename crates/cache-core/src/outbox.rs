@@ -25,10 +25,11 @@ enum Subject {
     Tombstone(Target),
 }
 
-/// News waiting to be pushed, oldest first, the newest about each subject only.
+/// News waiting to be pushed, the newest about each subject only: invalidations first, which are
+/// short and which others rely on, then entries, in either case the oldest first.
 ///
-/// Bounded in bytes. At the bound those that have waited longest are dropped: peers that miss them
-/// fetch for themselves, and memory stays flat.
+/// Bounded in bytes. At the bound the entries that have waited longest are dropped, and invalidations
+/// only where there are none: peers that miss something catch up on it, and memory stays flat.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     max_bytes: usize,
@@ -38,7 +39,8 @@ pub(crate) struct Outbox {
 
 #[derive(Debug, Default)]
 struct Queue {
-    order: VecDeque<Subject>,
+    invalidations: VecDeque<Subject>,
+    entries: VecDeque<Subject>,
     newest: HashMap<Subject, News>,
     bytes: usize,
     is_closed: bool,
@@ -65,7 +67,7 @@ impl Outbox {
         }
         queue.put(news);
         let mut dropped = 0;
-        while queue.bytes > self.max_bytes && queue.take_first().is_some() {
+        while queue.bytes > self.max_bytes && queue.drop_one().is_some() {
             dropped += 1;
         }
         drop(queue);
@@ -112,7 +114,10 @@ impl Queue {
                 waiting.or_newer(news)
             }
             None => {
-                self.order.push_back(subject.clone());
+                match &subject {
+                    Subject::Entry(_) => self.entries.push_back(subject.clone()),
+                    Subject::Tombstone(_) => self.invalidations.push_back(subject.clone()),
+                }
                 news
             }
         };
@@ -121,8 +126,19 @@ impl Queue {
     }
 
     fn take_first(&mut self) -> Option<News> {
-        let subject = self.order.pop_front()?;
-        let news = self.newest.remove(&subject)?;
+        let invalidation = self.invalidations.pop_front();
+        let first = invalidation.or_else(|| self.entries.pop_front());
+        self.take(&first?)
+    }
+
+    fn drop_one(&mut self) -> Option<News> {
+        let entry = self.entries.pop_front();
+        let first = entry.or_else(|| self.invalidations.pop_front());
+        self.take(&first?)
+    }
+
+    fn take(&mut self, subject: &Subject) -> Option<News> {
+        let news = self.newest.remove(subject)?;
         self.bytes -= news.weight();
         Some(news)
     }

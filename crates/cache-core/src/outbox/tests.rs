@@ -31,7 +31,7 @@ fn invalidate(path: &str, at: u64) -> News {
 }
 
 #[tokio::test]
-async fn what_has_waited_longest_goes_first_in_its_newest_version() {
+async fn invalidations_go_first_and_else_what_has_waited_longest_in_its_newest_version() {
     let outbox = Outbox::new(usize::MAX);
     for (name, at) in [(1, 10), (2, 20), (1, 30), (1, 5)] {
         outbox.push(put(name, at));
@@ -40,10 +40,10 @@ async fn what_has_waited_longest_goes_first_in_its_newest_version() {
         outbox.push(invalidate(path, at));
     }
     for next in [
-        put(1, 30),
-        put(2, 20),
         invalidate("/a", 30),
         invalidate("/b", 5),
+        put(1, 30),
+        put(2, 20),
     ] {
         assert_eq!(outbox.pop().await, Some(next));
     }
@@ -61,6 +61,18 @@ async fn at_the_bound_the_oldest_are_dropped_and_told() {
     assert_eq!(outbox.pop().await, Some(put(3, 4)));
     assert!(outbox.pop().now_or_never().is_none());
     assert_eq!(outbox.queue().bytes, 0);
+}
+
+#[tokio::test]
+async fn no_entry_pushes_out_an_invalidation() {
+    let outbox = Outbox::new(invalidate("/a", 1).weight() + put(1, 1).weight());
+    outbox.push(invalidate("/a", 1));
+    for name in 1..10 {
+        outbox.push(put(name, 1));
+    }
+    assert_eq!(outbox.pop().await, Some(invalidate("/a", 1)));
+    assert_eq!(outbox.pop().await, Some(put(9, 1)));
+    assert!(outbox.pop().now_or_never().is_none());
 }
 
 #[tokio::test]
