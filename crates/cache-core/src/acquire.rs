@@ -1,17 +1,16 @@
 //! One call for the fleet: leave to fetch a key, from its owner.
 
 use std::convert::Infallible;
-use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::time::{self, Instant};
 
+use crate::entry::Entry;
 use crate::key::Key;
-use crate::lease::{Acquire, Grant, LeaseId, RENEWAL, Settle, Settlement, TERM};
-use crate::owner;
-use crate::peer::{PeerId, PeerInfo};
+use crate::lease::{Acquire, Grant, LeaseId, RENEWAL, Settle, Settlement};
+use crate::peer::PeerId;
 use crate::replica::Replica;
 use crate::tasks::Tasks;
 use crate::time::MeshTime;
@@ -30,11 +29,15 @@ const LEAST_PATIENCE: [u32; 2] = [9, 1];
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
-/// How often an owner may say that it is busy before a caller goes upstream without a lease.
-const MOST_BUSY: u32 = 3;
+/// For how long one member's fetch is waited for. Its owner lets the next in line go before
+/// ([`MOST_HELD`](crate::lease::MOST_HELD)), so that not all go at once. Callers may have given up
+/// long since.
+const MOST_WAIT: Duration = Duration::from_secs(65);
 
-/// For how long somebody else's fetch is waited for. Callers may have given up before.
-const MOST_WAIT: Duration = Duration::from_secs(30);
+/// How often, and for how long each time, an owner is told what has come of a fetch. If it has heard
+/// nothing by then, those who wait are left to themselves when the term is over.
+const TELLINGS: u32 = 3;
+const TELLING: Duration = Duration::from_secs(1);
 
 /// This member among those who share their calls.
 pub(crate) struct Fleet {
@@ -52,8 +55,8 @@ pub(crate) enum Acquired {
     Lease(Held),
     /// There is nobody to ask.
     Alone,
-    /// A newer version is here now.
-    Arrived(Came),
+    /// A newer version is here now, or at least in hand: there may have been no room for it.
+    Arrived(Came, Option<Entry>),
     /// Somebody else's fetch is back, with nothing to keep.
     Settled(Settlement),
 }
@@ -97,10 +100,10 @@ impl Fleet {
             return Acquired::Alone;
         }
         let awaited = self.replica.arrivals.wait_for(key);
-        let give_up = Instant::now() + MOST_WAIT;
+        let mut give_up = Instant::now() + MOST_WAIT;
         let mut pause = FIRST_PAUSE;
         let mut lease = None;
-        let mut busy = 0;
+        let mut was_busy = false;
         loop {
             let arrival = awaited.arrival();
             let Some((owner, grant)) = self.ask_owners(key, have, lease).await else {
@@ -116,14 +119,20 @@ impl Fleet {
                     });
                 }
                 Grant::Hit(put) => {
+                    let entry = put.entry.clone();
                     if owner != self.replica.local_peer {
-                        self.replica.receive(put);
+                        self.replica.receive_answer(put);
                     }
-                    return Acquired::Arrived(came(lease));
+                    return Acquired::Arrived(came(lease), Some(entry));
                 }
-                Grant::Wait(id) => lease = Some(id),
+                // Somebody's turn, and maybe the next one's: each gets its time.
+                Grant::Wait(id) if lease != Some(id) => {
+                    lease = Some(id);
+                    give_up = Instant::now() + MOST_WAIT;
+                }
+                Grant::Wait(_) => {}
                 Grant::Settled(settlement) => return Acquired::Settled(settlement),
-                Grant::Busy if busy < MOST_BUSY => busy += 1,
+                Grant::Busy if !was_busy => was_busy = true,
                 Grant::Busy | Grant::Redirect(_) => return Acquired::Alone,
             }
             if Instant::now() >= give_up {
@@ -131,62 +140,10 @@ impl Fleet {
             }
             tokio::select! {
                 biased;
-                () = arrival => return Acquired::Arrived(Came::AfterWaiting),
+                () = arrival => return Acquired::Arrived(Came::AfterWaiting, None),
                 () = time::sleep(pause) => pause = (2 * pause).min(LAST_PAUSE),
             }
         }
-    }
-
-    /// The word of the first owner that has one, this member included.
-    async fn ask_owners(
-        &self,
-        key: Key,
-        have: Option<MeshTime>,
-        lease: Option<LeaseId>,
-    ) -> Option<(PeerId, Grant)> {
-        let us = self.replica.local_peer;
-        let peers = self.transport.peers();
-        let owners = self.owners(&key, &peers);
-        let first = owners.first().copied();
-        let keeper = self.keeper(&key, &owners);
-        let others = owners.into_iter().filter(|owner| *owner != keeper);
-        let owners = iter::once(keeper).chain(others);
-        let owners = owners.filter(|owner| *owner == us || !self.questions.is_silent(owner));
-        for (owner, patience) in owners.zip(LEAST_PATIENCE) {
-            if owner == us {
-                return Some((us, self.decide(&key, us, have, lease)));
-            }
-            let question = Acquire {
-                key,
-                have,
-                lease,
-                insist: Some(owner) != first,
-            };
-            match self.questions.ask(owner, patience, question.clone()).await {
-                Some(Grant::Redirect(better)) => return self.follow(better, question).await,
-                Some(grant) => return Some((owner, grant)),
-                None => {}
-            }
-        }
-        tracing::debug!("no owner has answered: going upstream without a lease");
-        None
-    }
-
-    /// Asks the one member that an owner has sent us to.
-    async fn follow(&self, better: PeerId, question: Acquire) -> Option<(PeerId, Grant)> {
-        let us = self.replica.local_peer;
-        let grant = if better == us {
-            self.decide(&question.key, us, question.have, question.lease)
-        } else {
-            let question = Acquire {
-                insist: true,
-                ..question
-            };
-            self.questions
-                .ask(better, LEAST_PATIENCE[0], question)
-                .await?
-        };
-        Some((better, grant))
     }
 
     /// Takes note that a peer lives.
@@ -194,38 +151,17 @@ impl Fleet {
         self.questions.heard(peer);
     }
 
-    /// Who keeps the book of `key`: the first of its owners. As long as that is this member, and it
-    /// has not caught up, it leaves the book to the next.
-    fn keeper(&self, key: &Key, owners: &[PeerId]) -> PeerId {
-        let us = self.replica.local_peer;
-        let first = owners.first().copied().unwrap_or(us);
-        if first != us {
-            return first;
-        }
-        let speaks = |owner: &PeerId| *owner != us && !self.questions.is_silent(owner);
-        let left_to = self.replica.leases.keeper(key);
-        let keeper = match left_to.filter(|keeper| owners.contains(keeper) && speaks(keeper)) {
-            Some(keeper) => Some(keeper),
-            None if self.is_established() => None,
-            None => owners.iter().copied().find(speaks),
+    /// Takes note of what a member's fetch has brought.
+    pub(crate) fn settle(&self, holder: PeerId, settle: Settle) {
+        let Settle { key, lease, .. } = settle;
+        let Settlement::Kept(stored_at) = settle.settlement else {
+            return self.replica.leases.settle(holder, settle);
         };
-        if let Some(keeper) = keeper {
-            self.replica.leases.leave_to(*key, keeper);
+        // Mostly it has been pushed and is here. If not, who waits for it can get it there.
+        if self.replica.version_of(&key) < Some(stored_at) {
+            self.replica.elsewhere.note(key, holder, stored_at);
         }
-        keeper.unwrap_or(us)
-    }
-
-    /// The owners of `key`, this member included, as far as it can see them.
-    fn owners(&self, key: &Key, peers: &[PeerInfo]) -> Vec<PeerId> {
-        let us = self.replica.local_peer;
-        owner::in_order(key, peers.iter().map(|peer| peer.id).chain([us]))
-    }
-
-    /// Whether this member knows what some other one does, and no lease is left that was given
-    /// before it was seen.
-    fn is_established(&self) -> bool {
-        let caught_up = self.replica.caught_up_at();
-        caught_up.is_some_and(|at| at.elapsed() >= TERM)
+        self.replica.leases.end_kept(&key, holder, lease);
     }
 }
 
@@ -239,7 +175,7 @@ impl Held {
         }
     }
 
-    /// Tells those who wait that there will be nothing to keep.
+    /// Tells those who wait what has come of it.
     pub(crate) fn settle(self, settlement: Settlement) {
         let Self {
             fleet,
@@ -254,13 +190,18 @@ impl Held {
         };
         let us = fleet.replica.local_peer;
         if owner == us {
-            return fleet.replica.leases.settle(us, settle);
+            return fleet.settle(us, settle);
         }
         let tasks = Arc::clone(&fleet.tasks);
         tasks.spawn(async move {
-            if let Ok(frame) = Message::Settle(settle).encode() {
-                // Lost, it leaves those who wait to themselves when the term is over.
-                let _ = time::timeout(TERM, fleet.questions.send(owner, frame)).await;
+            let Ok(frame) = Message::Settle(settle).encode() else {
+                return;
+            };
+            for _ in 0..TELLINGS {
+                let telling = fleet.questions.send(owner, frame.clone());
+                if let Ok(Ok(_)) = time::timeout(TELLING, telling).await {
+                    return;
+                }
             }
         });
     }
@@ -278,6 +219,7 @@ impl Held {
                     have: Some(MeshTime::MAX),
                     lease,
                     insist: true,
+                    but: None,
                 };
                 // Nobody waits for it, and an owner that is a little late is not to be passed over.
                 let questions = &fleet.questions;
@@ -295,4 +237,5 @@ fn came(waited_for: Option<LeaseId>) -> Came {
 }
 
 mod answer;
+mod owners;
 mod patience;

@@ -26,6 +26,9 @@ use crate::wire::Put;
 /// waiting for no longer than this.
 pub(crate) const TERM: Duration = Duration::from_secs(3);
 
+/// For how long a lease is renewed where others wait: then the next in line may fetch, too.
+pub(crate) const MOST_HELD: Duration = Duration::from_secs(60);
+
 /// How often a lease is renewed.
 pub(crate) const RENEWAL: Duration = Duration::from_secs(1);
 
@@ -46,8 +49,10 @@ pub struct Acquire {
     pub have: Option<MeshTime>,
     /// The lease that the asker holds and renews, or has been waiting for.
     pub lease: Option<LeaseId>,
-    /// Not to be sent on to somebody else.
+    /// Not to be sent on to one who should keep the book.
     pub insist: bool,
+    /// Nor to this one in any case, which the asker cannot reach.
+    pub but: Option<PeerId>,
 }
 
 /// The answer to [`Acquire`].
@@ -68,7 +73,7 @@ pub enum Grant {
     Busy,
 }
 
-/// What has come of a fetch that brought nothing to keep.
+/// What has come of a fetch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Settlement {
@@ -80,10 +85,11 @@ pub enum Settlement {
     Apart,
     /// Nothing: an invalidation has overtaken it.
     Void,
+    /// An entry of this stamp, which is being pushed, and can be had from the one who fetched it.
+    Kept(MeshTime),
 }
 
-/// "My fetch has ended, and there is nothing to keep." Answered with
-/// [`Message::Ack`](crate::wire::Message::Ack).
+/// "My fetch has ended." Answered with [`Message::Ack`](crate::wire::Message::Ack).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settle {
     /// What was fetched.
@@ -118,6 +124,7 @@ struct Book {
 struct Lease {
     id: LeaseId,
     holder: PeerId,
+    since: Instant,
     /// Counts for nothing afterwards.
     until: Instant,
     settled: Option<Settlement>,
@@ -182,7 +189,9 @@ impl Leases {
                     held.until = now + TERM;
                     return Verdict::Granted(held.id);
                 }
-                None if is_here(&held.holder) => return Verdict::Wait(held.id),
+                None if held.since + MOST_HELD > now && is_here(&held.holder) => {
+                    return Verdict::Wait(held.id);
+                }
                 // The first of those who wait to ask again goes next.
                 None => {}
             }
@@ -225,7 +234,26 @@ impl Leases {
         }
     }
 
-    /// A value has come: whoever asks from now on is given that, or may fetch a newer one.
+    /// A value has come from `origin`. If that holds the lease, or the value is fresh, there is
+    /// nothing more to wait for: whoever asks from now on is given it, or may fetch a newer one.
+    pub(crate) fn end_if_answered(&self, key: &Key, origin: PeerId, is_fresh: bool) {
+        let mut book = self.book();
+        let is_by = |lease: &Lease| lease.holder == origin;
+        if is_fresh || book.leases.get(key).is_some_and(is_by) {
+            book.remove(key);
+        }
+    }
+
+    /// The holder of a lease has fetched what it keeps.
+    pub(crate) fn end_kept(&self, key: &Key, holder: PeerId, id: LeaseId) {
+        let mut book = self.book();
+        let lease = book.leases.get(key);
+        if lease.is_some_and(|lease| lease.id == id && lease.holder == holder) {
+            book.remove(key);
+        }
+    }
+
+    /// There is what was asked for: the lease that was just given is not needed.
     pub(crate) fn end(&self, key: &Key) {
         self.book().remove(key);
     }
@@ -271,6 +299,7 @@ impl Book {
         let lease = Lease {
             id,
             holder,
+            since: now,
             until: now + TERM,
             settled: None,
         };
@@ -303,7 +332,7 @@ impl Settlement {
         match self {
             Self::Passing(value) => value.len(),
             Self::Failed(why) => why.len(),
-            Self::Apart | Self::Void => 0,
+            Self::Apart | Self::Void | Self::Kept(_) => 0,
         }
     }
 }

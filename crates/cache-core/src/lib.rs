@@ -44,6 +44,7 @@ mod digest;
 #[cfg(feature = "disk")]
 #[cfg_attr(docsrs, doc(cfg(feature = "disk")))]
 pub mod disk;
+mod elsewhere;
 pub mod entry;
 pub mod events;
 mod families;

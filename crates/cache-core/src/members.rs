@@ -1,7 +1,7 @@
 //! Who belongs to the fleet, and how each member stands: the table of what members report.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,21 +13,10 @@ use crate::report::Report;
 use crate::stats::Stats;
 use crate::time::MeshTime;
 
+use door::Door;
+use table::Table;
+
 pub use crate::report::Counts;
-
-/// A member that has not reported for so long is gone. It reports every 30 seconds.
-pub(crate) const SILENCE: Duration = Duration::from_secs(90);
-
-/// Members in the table. At the bound the one that was silent for longest counts as gone.
-const MAX_MEMBERS: usize = 2048;
-
-/// Runs that are over and are remembered one by one. At the bound the one that ended first is
-/// remembered as a part of a sum: if it was not over after all, it counts twice from then on.
-const MAX_PAST: usize = 1024;
-
-/// Members that have said goodbye and may still be connected. At the bound a goodbye is not heeded;
-/// whoever asks that member is not answered, and asks the next.
-const MAX_GOODBYES: usize = 1024;
 
 /// How the fleet stands, as far as this member knows: what it has counted itself, and what the
 /// others have last reported.
@@ -83,31 +72,14 @@ pub(crate) struct Members {
     started_at: MeshTime,
     /// Reports made so far.
     made: AtomicU64,
+    /// Whether others can connect to it: what cannot be dialled leaves its keys to others.
+    door: Mutex<Door>,
+    /// Whether it has said goodbye. All that it says after that is a goodbye, too.
+    has_left: AtomicBool,
     /// What the application has to say.
     pub(crate) pad: Pad,
     pub(crate) bell: Bell,
     table: Mutex<Table>,
-}
-
-#[derive(Default)]
-struct Table {
-    present: BTreeMap<PeerId, Row>,
-    /// Runs that are over, so that what is said of one twice, or late, counts once.
-    past: BTreeMap<(PeerId, MeshTime), Row>,
-    /// What those had counted that are not remembered any more.
-    older: Counts,
-    older_runs: u64,
-    goodbyes: BTreeSet<PeerId>,
-}
-
-/// The last report of a run.
-#[derive(Clone)]
-struct Row {
-    started_at: MeshTime,
-    number: u64,
-    version: String,
-    counts: Counts,
-    heard_at: Instant,
 }
 
 impl Members {
@@ -117,6 +89,8 @@ impl Members {
             local,
             started_at,
             made: AtomicU64::new(0),
+            door: Mutex::new(Door::Open(Instant::now())),
+            has_left: AtomicBool::new(false),
             pad: Pad::default(),
             bell: Bell::default(),
             table: Mutex::default(),
@@ -128,12 +102,14 @@ impl Members {
         // Taken before the counters are read: of two reports that are made at once, the one that
         // counts is not the one that knows less.
         let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let was_last = self.has_left.fetch_or(is_last, Ordering::Relaxed);
         let Counts { cache, application } = self.own(stats);
         Report {
             member: self.local,
             started_at: self.started_at,
             number,
-            is_last,
+            is_last: is_last || was_last,
+            takes_inbound: self.door().is_open(),
             version: VERSION.to_owned(),
             counters: cache
                 .by_name()
@@ -154,11 +130,6 @@ impl Members {
         is_news
     }
 
-    /// Takes note that a peer has sent something: it has not left, or has come back.
-    pub(crate) fn heard(&self, peer: &PeerId) {
-        self.table().goodbyes.remove(peer);
-    }
-
     /// Takes out the peers that have said goodbye, and nothing since.
     pub(crate) fn retain_staying(&self, peers: &mut Vec<PeerInfo>) {
         let goodbyes = &self.table().goodbyes;
@@ -167,11 +138,46 @@ impl Members {
         }
     }
 
-    /// Forgets who is silent, and the goodbyes of those who are not `in_sight` any more.
-    pub(crate) fn age(&self, in_sight: &BTreeSet<PeerId>) {
+    /// Takes note of the peers that are connected; forgets who is silent, and the goodbyes of those
+    /// who are not connected any more.
+    pub(crate) fn see(&self, peers: &[PeerInfo]) {
+        if self.door().see(peers) {
+            // So that nobody is sent here who cannot come.
+            self.bell.ring();
+        }
         let mut table = self.table();
-        table.goodbyes.retain(|peer| in_sight.contains(peer));
+        table.see(peers.iter().map(|peer| peer.id).collect());
         table.end_silent();
+    }
+
+    /// The members that may own keys: those that are connected, this one, and those that could be
+    /// connected, so that members that know of the same ones agree, whoever is connected to whom.
+    pub(crate) fn owners(&self, peers: &[PeerInfo]) -> BTreeSet<PeerId> {
+        let connected = peers.iter().map(|peer| peer.id).chain([self.local]);
+        let table = self.table();
+        let others = table.others(peers);
+        let open = others.filter(|(_, takes_inbound)| *takes_inbound);
+        connected.chain(open.map(|(member, _)| member)).collect()
+    }
+
+    /// Whether a member has told that nobody can dial it.
+    pub(crate) fn is_closed(&self, member: &PeerId) -> bool {
+        self.table().is_closed(member)
+    }
+
+    /// For how long this member can have been dialled, if it can.
+    pub(crate) fn open_for(&self) -> Option<Duration> {
+        self.door().open_for()
+    }
+
+    /// Whether a member is connected, or reports by way of others.
+    pub(crate) fn is_here(&self, member: &PeerId, peers: &[PeerInfo]) -> bool {
+        let is_connected = peers.iter().any(|peer| peer.id == *member);
+        is_connected
+            || self
+                .table()
+                .others(peers)
+                .any(|(other, _)| other == *member)
     }
 
     /// How all stand; this member itself by these counters.
@@ -216,6 +222,10 @@ impl Members {
         own
     }
 
+    fn door(&self) -> MutexGuard<'_, Door> {
+        self.door.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -224,85 +234,7 @@ impl Members {
 /// Members are of the same release as their caches.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-impl Table {
-    /// Takes a report, unless a later one of that member is known.
-    fn take(&mut self, report: &Report) -> bool {
-        let Report {
-            member, started_at, ..
-        } = *report;
-        let version = (started_at, report.number);
-        let present = self.present.get(&member);
-        let is_known = |row: &Row| (row.started_at, row.number) >= version;
-        let past = self.past.get(&(member, started_at));
-        if present.is_some_and(is_known) || past.is_some_and(is_known) {
-            return false;
-        }
-        // It was silent for long, and is back.
-        self.past.remove(&(member, started_at));
-        let row = Row {
-            started_at,
-            number: report.number,
-            version: report.shown_version(),
-            counts: report.counts(),
-            heard_at: Instant::now(),
-        };
-        match self.present.remove(&member) {
-            // It was started anew, and has not said goodbye.
-            Some(before) if before.started_at != started_at => self.end(member, before),
-            _ => {}
-        }
-        if report.is_last {
-            self.end(member, row);
-            if self.goodbyes.len() < MAX_GOODBYES {
-                self.goodbyes.insert(member);
-            }
-        } else {
-            self.make_room();
-            self.present.insert(member, row);
-        }
-        true
-    }
-
-    fn end_silent(&mut self) {
-        let is_silent = |row: &Row| row.heard_at.elapsed() >= SILENCE;
-        let silent = self.present.iter().filter(|(_, row)| is_silent(row));
-        let silent: Vec<_> = silent.map(|(member, _)| *member).collect();
-        for member in silent {
-            tracing::debug!(peer = %member, "silent for {SILENCE:?}: gone");
-            if let Some(row) = self.present.remove(&member) {
-                self.end(member, row);
-            }
-        }
-    }
-
-    fn make_room(&mut self) {
-        if self.present.len() < MAX_MEMBERS {
-            return;
-        }
-        let longest = self.present.iter().min_by_key(|(_, row)| row.heard_at);
-        if let Some((&member, _)) = longest
-            && let Some(row) = self.present.remove(&member)
-        {
-            self.end(member, row);
-        }
-    }
-
-    /// A run is over.
-    fn end(&mut self, member: PeerId, mut row: Row) {
-        row.counts = row.counts.without_gauges();
-        self.past.insert((member, row.started_at), row);
-        if self.past.len() <= MAX_PAST {
-            return;
-        }
-        let first = self.past.iter().min_by_key(|(_, row)| row.heard_at);
-        if let Some((&first, _)) = first
-            && let Some(row) = self.past.remove(&first)
-        {
-            self.older.add(&row.counts);
-            self.older_runs += 1;
-        }
-    }
-}
-
+mod door;
+mod table;
 #[cfg(test)]
 mod tests;

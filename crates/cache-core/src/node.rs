@@ -134,7 +134,6 @@ fn take_in(
         reply,
     } = inbound;
     fleet.heard(from);
-    replica.members.heard(&from);
     replica.due.heard(&from);
     let received = match Message::decode(&frame) {
         Ok(Message::Put(put)) => replica.receive(put),
@@ -142,7 +141,7 @@ fn take_in(
         Ok(Message::Ask(question)) => return answers.answer(from, question, reply),
         Ok(Message::Acquire(question)) => return fleet.answer(from, question, reply),
         Ok(Message::Settle(settle)) => {
-            replica.leases.settle(from, settle);
+            fleet.settle(from, settle);
             return acknowledge(reply);
         }
         Ok(Message::Report(report)) => {

@@ -61,8 +61,10 @@ pub(crate) async fn run(replica: Arc<Replica>, transport: Arc<dyn Transport>) {
         tokio::select! {
             _ = interval.tick() => {
                 look += 1;
-                let before = std::mem::replace(&mut in_sight, peers(&*transport));
-                replica.members.age(&in_sight);
+                let connected = transport.peers();
+                replica.members.see(&connected);
+                let connected = connected.iter().map(|peer| peer.id).collect();
+                let before = std::mem::replace(&mut in_sight, connected);
                 if look % LOOKS_PER_REPORT == 0 {
                     report_to_all(&replica, &*transport, &mut under_way);
                 }

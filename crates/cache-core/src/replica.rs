@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::arrivals::Arrivals;
 use crate::aside::Aside;
 use crate::catch_up::Due;
+use crate::elsewhere::Elsewhere;
 use crate::events::Announcer;
 use crate::index::Index;
 use crate::lease::Leases;
@@ -47,6 +48,8 @@ pub(crate) struct Replica {
     pub(crate) leases: Leases,
     /// How all members stand.
     pub(crate) members: Members,
+    /// What others have.
+    pub(crate) elsewhere: Elsewhere,
     /// With whom to catch up.
     pub(crate) due: Due,
     /// Whether some peer's knowledge has been gone through since the start.
@@ -106,6 +109,7 @@ impl Replica {
             arrivals: Arrivals::default(),
             leases: Leases::new(clock.now()),
             members: Members::new(local_peer, clock.now()),
+            elsewhere: Elsewhere::new(),
             due: Due::new(local_peer),
             caught_up: OnceLock::new(),
             clock: MeshClock::new(clock),

@@ -31,6 +31,8 @@ pub struct Report {
     pub number: u64,
     /// "And I am leaving": there will be no further one.
     pub is_last: bool,
+    /// Whether others can connect to it, as far as it knows: somebody has.
+    pub takes_inbound: bool,
     /// The release that it runs.
     pub version: String,
     /// What it has counted, by name. Whoever does not know a name passes over it, so that counters

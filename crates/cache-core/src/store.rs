@@ -69,6 +69,11 @@ impl Store {
         self.entries.get(key)
     }
 
+    /// The same. This is not a use of it.
+    pub(crate) fn peek(&self, key: &Key) -> Option<Entry> {
+        self.entries.peek(key)
+    }
+
     /// The scopes in which there are entries of a family.
     pub(crate) fn scopes(&self, family: &Family) -> Vec<Scope> {
         self.families.scopes(family)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Fleet;
 use crate::entry::Entry;
 use crate::key::Key;
-use crate::lease::{Acquire, Grant, LeaseId, TERM, Verdict};
+use crate::lease::{Acquire, Grant, LeaseId, Verdict};
 use crate::peer::PeerId;
 use crate::time::MeshTime;
 use crate::transport::Replier;
@@ -40,10 +40,9 @@ impl Fleet {
         if let Some(hit) = held.and_then(|entry| self.hit(question.key, entry, question.have)) {
             return hit;
         }
-        if !question.insist
-            && let Some(keeper) = self.other_keeper(&question.key)
-        {
-            return Grant::Redirect(keeper);
+        let better = self.other_keeper(question);
+        if let Some(better) = better.or_else(|| self.holder(from, question)) {
+            return Grant::Redirect(better);
         }
         self.decide(&question.key, from, question.have, question.lease)
     }
@@ -55,17 +54,6 @@ impl Fleet {
         is_of_use.then_some(Grant::Hit(Put { key, entry }))
     }
 
-    /// Another member who keeps the book of `key`, and should have been asked.
-    fn other_keeper(&self, key: &Key) -> Option<PeerId> {
-        let peers = self.transport.peers();
-        let owners = self.owners(key, &peers);
-        let keeper = self.keeper(key, &owners);
-        let age = peers.iter().find(|peer| peer.id == keeper)?.age;
-        // One that has just come leaves its keys to others for now.
-        let has_just_come = owners.first() == Some(&keeper) && age < TERM;
-        (!has_just_come).then_some(keeper)
-    }
-
     pub(super) fn decide(
         &self,
         key: &Key,
@@ -73,15 +61,11 @@ impl Fleet {
         have: Option<MeshTime>,
         lease: Option<LeaseId>,
     ) -> Grant {
-        let us = self.replica.local_peer;
-        let is_here = |holder: &PeerId| {
-            *holder == us || self.transport.peers().iter().any(|peer| peer.id == *holder)
-        };
+        let is_here = |holder: &PeerId| self.is_here(holder);
         match self.replica.leases.acquire(key, asker, lease, is_here) {
             Verdict::Granted(id) => {
                 // What has come in since the asker's miss has ended the lease that it came by.
                 let entry = self.replica.get(key, self.replica.now());
-
                 match entry.and_then(|entry| self.hit(*key, entry, have)) {
                     Some(hit) => {
                         self.replica.leases.end(key);

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use dashmap::DashMap;
 use tokio::time::{self, Instant};
 
-use super::MOST_WAIT;
 use crate::lease::{Acquire, Grant};
 use crate::peer::PeerId;
 use crate::transport::{Transport, TransportError};
@@ -22,11 +21,16 @@ const TICK: Duration = Duration::from_millis(5);
 /// and so may the owner have been to give one, if it was asked for as much.
 const LATE: Duration = Duration::from_millis(2);
 
-/// The most that an owner is waited for that gives no sign of life, however busy this process is.
-const MOST_SILENCE: Duration = Duration::from_secs(1);
+/// The most that an owner is waited for, in ticks, that gives signs of life and no answer: a quarter
+/// of a second.
+const MOST_BUSY: u32 = 50;
 
-/// The same, however long an owner usually takes.
+/// The most that an owner is waited for, in ticks, however long it usually takes and however much is
+/// asked at once.
 pub(super) const MOST_PATIENCE: u32 = 200;
+
+/// The same in time, however busy this process is.
+const MOST_TIME: Duration = Duration::from_secs(1);
 
 /// For how long an owner that was silent is passed over.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -109,19 +113,22 @@ impl Questions {
         }
     }
 
-    /// Sends a request as soon as there is room for it among those under way.
+    /// Sends a request as soon as there is room for it among those under way, and a connection: to
+    /// ask a member that is not connected has it dialled. Whoever calls sets a limit.
     pub(super) async fn send(&self, to: PeerId, frame: Bytes) -> Result<Bytes, TransportError> {
+        let is_connected = self.transport.peers().iter().any(|peer| peer.id == to);
         loop {
             match self.transport.request(to, frame.clone()).await {
                 Err(TransportError::Busy) => time::sleep(TICK).await,
+                Err(TransportError::Unreachable(_)) if !is_connected => time::sleep(TICK).await,
                 outcome => return outcome,
             }
         }
     }
 
-    /// Waits for an answer of `owner` as long as it gives signs of life, of whatever kind: one that
-    /// is busy will answer, one that is frozen will not. Who asks much at once waits longer: a tick
-    /// for each question that is still open.
+    /// Waits for an answer of `owner`. Who asks much at once waits longer: a tick for each question
+    /// that is still open. So is an owner waited for that gives signs of life, of whatever kind: one
+    /// that is busy will answer, one that is frozen will not; but not for ever.
     async fn while_it_lives<T>(
         &self,
         owner: PeerId,
@@ -129,13 +136,13 @@ impl Questions {
         answer: impl Future<Output = T>,
     ) -> Option<T> {
         let mut answer = pin!(answer);
-        let mut quiet = 0;
         let began = Instant::now();
-        let mut silent_since = began;
+        let (mut ticks, mut quiet) = (0, 0);
         let open = || self.open.load(Ordering::Relaxed).saturating_sub(1);
-        while quiet < (patience + open()).min(MOST_PATIENCE)
-            && silent_since.elapsed() < MOST_SILENCE
-            && began.elapsed() < MOST_WAIT
+        let most = |least: u32| (least + open()).min(MOST_PATIENCE);
+        while quiet < most(patience)
+            && ticks < most(patience.max(MOST_BUSY))
+            && began.elapsed() < MOST_TIME
         {
             let tick = Instant::now();
             tokio::select! {
@@ -143,11 +150,13 @@ impl Questions {
                 answer = &mut answer => return Some(answer),
                 () = time::sleep(TICK) => {}
             }
+            if tick.elapsed() < TICK + LATE {
+                ticks += 1;
+                quiet += 1;
+            }
             let manners = self.manners.get(&owner);
             if manners.is_some_and(|manners| manners.heard_at >= Some(tick)) {
-                (quiet, silent_since) = (0, Instant::now());
-            } else if tick.elapsed() < TICK + LATE {
-                quiet += 1;
+                quiet = 0;
             }
         }
         None

@@ -14,7 +14,7 @@ pub(super) const TURN: Duration = Duration::from_secs(30);
 
 /// The least time from one round with a peer to the next that is due because of something that has
 /// not reached one of the two.
-const PAUSE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// The peers in sight, and whose turn it is. Bounded by whoever bounds the connections.
 #[derive(Debug)]

@@ -55,7 +55,7 @@ pub(super) async fn catch_up_with(
         }
         let mut buckets = ours.buckets_that_differ(&theirs);
         let mut room = MAX_PULLED;
-        while !buckets.is_empty() && room > 0 {
+        while !buckets.is_empty() {
             let Reply::Versions {
                 buckets: covered,
                 versions,
@@ -64,7 +64,7 @@ pub(super) async fn catch_up_with(
                 break;
             };
             buckets.drain(..usize::from(covered.max(1)).min(buckets.len()));
-            let mut wanted = wanted(replica, versions, &mut room).await;
+            let mut wanted = wanted(replica, peer, versions, &mut room).await;
             while !wanted.is_empty() && room > 0 {
                 let Reply::Entries(puts) = ask(Question::Want(wanted.clone())).await? else {
                     break;
@@ -96,8 +96,16 @@ pub(super) async fn catch_up_with(
 
 /// The keys of which the peer knows more, the newest first. What is on disk here need not come
 /// over the network; it takes up its part of the round's room.
-async fn wanted(replica: &Replica, mut versions: Vec<Known>, room: &mut usize) -> Vec<Key> {
+async fn wanted(
+    replica: &Replica,
+    peer: PeerId,
+    mut versions: Vec<Known>,
+    room: &mut usize,
+) -> Vec<Key> {
     versions.retain(|known| replica.lacks(known));
+    for known in &versions {
+        replica.elsewhere.note(known.key, peer, known.stored_at);
+    }
     versions.sort_unstable_by_key(|known| Reverse(known.stored_at));
     versions.truncate(MAX_LISTED);
     let mut wanted = Vec::new();

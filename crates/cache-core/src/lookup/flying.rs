@@ -53,10 +53,19 @@ impl Flying {
                     leave = Leave::Lease(held);
                     break;
                 }
-                Acquired::Arrived(came) => match self.held(|source| came.source(source)).await {
-                    Ok(landed) => return landed,
-                    Err(newer) => stale = newer,
-                },
+                Acquired::Arrived(came, in_hand) => {
+                    let source = |source| came.source(source);
+                    match self.held(source).await {
+                        Ok(landed) => return landed,
+                        Err(newer) => stale = newer,
+                    }
+                    // There may have been no room to keep it.
+                    match in_hand.map(|entry| self.if_fresh(entry, source)) {
+                        Some(Ok(landed)) => return landed,
+                        Some(Err(newer)) => stale = stale.or(newer),
+                        None => {}
+                    }
+                }
                 Acquired::Settled(Settlement::Passing(value)) => {
                     self.count(Source::Coalesced);
                     return Landed {
@@ -68,16 +77,16 @@ impl Flying {
                     let error = FetchError::of_a_peer(why);
                     return self.fail(stale, error, asked_at, Source::Coalesced);
                 }
-                Acquired::Settled(Settlement::Apart | Settlement::Void) => break,
+                Acquired::Settled(Settlement::Apart | Settlement::Void | Settlement::Kept(_)) => {
+                    break;
+                }
             }
         }
         match leave {
             Leave::None => self.fetch(stale, fetch).await.0,
             Leave::Lease(held) => {
                 let (landed, settlement) = held.during(self.fetch(stale, fetch)).await;
-                if let Some(settlement) = settlement {
-                    held.settle(settlement);
-                }
+                held.settle(settlement);
                 landed
             }
         }
@@ -87,11 +96,22 @@ impl Flying {
     async fn held(&self, source: impl FnOnce(Source) -> Source) -> Result<Landed, Option<Entry>> {
         let replica = &self.replica;
         let loaded = replica.load(self.resource.key, replica.now()).await;
-        let (entry, found) = match loaded.map(|entry| replica.if_fresh(entry, self.freshness)) {
-            Some(Ok(fresh)) => fresh,
-            Some(Err(stale)) => return Err(Some(stale)),
-            None => return Err(None),
-        };
+        match loaded {
+            Some(entry) => self.if_fresh(entry, source),
+            None => Err(None),
+        }
+    }
+
+    /// An answer from an entry, if it is fresh enough; else what there is of it to revalidate.
+    fn if_fresh(
+        &self,
+        entry: Entry,
+        source: impl FnOnce(Source) -> Source,
+    ) -> Result<Landed, Option<Entry>> {
+        if !self.replica.may_serve(&self.resource.key, &entry) {
+            return Err(None);
+        }
+        let (entry, found) = self.replica.if_fresh(entry, self.freshness)?;
         let source = source(found);
         self.count(source);
         Ok(Landed {
@@ -101,8 +121,8 @@ impl Flying {
     }
 
     /// Runs a fetch, keeps what it brings, and counts it. What others who wait have to be told is
-    /// in the second place, unless it reaches them as an entry.
-    async fn fetch(&self, stale: Option<Entry>, fetch: Fetch) -> (Landed, Option<Settlement>) {
+    /// in the second place.
+    async fn fetch(&self, stale: Option<Entry>, fetch: Fetch) -> (Landed, Settlement) {
         let stamp = self.replica.stamp(&self.resource);
         let landed = |outcome| Landed {
             outcome,
@@ -128,10 +148,7 @@ impl Flying {
             Ok(Fetched::Passing(value)) => {
                 self.count(Source::Fetched);
                 let settlement = self.unless_void(stamp, Settlement::Passing(value.clone()));
-                (
-                    landed(Outcome::Passing(value, Source::Fetched)),
-                    Some(settlement),
-                )
+                (landed(Outcome::Passing(value, Source::Fetched)), settlement)
             }
             Ok(Fetched::Elsewhere(entry, source)) => {
                 self.count(source);
@@ -141,16 +158,16 @@ impl Flying {
                 };
                 let outcome = Outcome::Entry(entry, source);
                 // It is not here, and so not on its way to others.
-                (Landed { outcome, as_of }, Some(Settlement::Apart))
+                (Landed { outcome, as_of }, Settlement::Apart)
             }
             Ok(Fetched::Private) => {
                 self.count(Source::Fetched);
-                (landed(Outcome::Private), Some(Settlement::Apart))
+                (landed(Outcome::Private), Settlement::Apart)
             }
             Err(error) => {
                 let settlement = self.unless_void(stamp, Settlement::failed(&error));
                 let landed = self.fail(stale, error.into(), stamp, Source::Fetched);
-                (landed, Some(settlement))
+                (landed, settlement)
             }
         }
     }
@@ -164,17 +181,19 @@ impl Flying {
         }
     }
 
-    fn kept(&self, entry: Entry, source: Source) -> (Landed, Option<Settlement>) {
+    fn kept(&self, entry: Entry, source: Source) -> (Landed, Settlement) {
         self.count(source);
-        let settlement = if self
-            .replica
-            .is_void_as_of(&self.resource, entry.stored_at())
-        {
-            Some(Settlement::Void)
-        } else if entry.fits_a_frame() {
-            None
+        let replica = &self.replica;
+        let settlement = if replica.is_void_as_of(&self.resource, entry.stored_at()) {
+            Settlement::Void
+        } else if !entry.fits_a_frame() {
+            Settlement::Apart
+        } else if replica.may_serve(&self.resource.key, &entry) {
+            Settlement::Kept(entry.stored_at())
         } else {
-            Some(Settlement::Apart)
+            // Dead already, or stamped by a clock that upstream's answer has put back: it is for
+            // those who wait, and for nobody later.
+            Settlement::Passing(entry.value().clone())
         };
         let landed = Landed {
             as_of: entry.stored_at(),

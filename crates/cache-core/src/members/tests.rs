@@ -1,8 +1,12 @@
 //! Which report of a member counts, and what becomes of those who are gone.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
+use super::table::{MAX_MEMBERS, MAX_PAST, SILENCE};
 use super::*;
+use crate::Direction;
 
 const NOW: MeshTime = MeshTime::from_millis(1_000_000);
 
@@ -20,6 +24,7 @@ fn report(name: &str, run: u64, number: u64, hits: u64) -> Report {
         started_at: MeshTime::from_millis(run),
         number,
         is_last: false,
+        takes_inbound: false,
         version: VERSION.to_owned(),
         counters: vec![("hits".to_owned(), hits), ("entries".to_owned(), 7)],
         additional: vec![("calls".to_owned(), 1)],
@@ -100,14 +105,73 @@ async fn who_says_goodbye_is_gone_at_once_and_has_counted() {
         ],
     );
     assert_eq!(hits(&fleet), (present(&[]), 12));
-    let connected = || vec![PeerInfo::new(peer("a"), crate::Direction::Inbound)];
+    let connected = || vec![PeerInfo::new(peer("a"), Direction::Inbound)];
     let mut peers = connected();
     members.retain_staying(&mut peers);
     assert_eq!(peers, []);
-    members.heard(&peer("a"));
+    take(&members, &[report("a", 1, 1, 11)]);
     let mut peers = connected();
     members.retain_staying(&mut peers);
-    assert_eq!(peers.len(), 1);
+    assert_eq!(peers, [], "it comes late");
+    take(&members, &[report("a", 2, 0, 0)]);
+    let mut peers = connected();
+    members.retain_staying(&mut peers);
+    assert_eq!(peers.len(), 1, "it was started anew");
+}
+
+#[tokio::test]
+async fn whatever_is_said_after_a_goodbye_is_one() {
+    let members = members();
+    let report = |is_last| members.report(Stats::default(), NOW, is_last).is_last;
+    assert_eq!([false, true, false].map(report), [false, true, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whom_nobody_has_dialled_says_so_after_a_while_and_no_more_once_somebody_has() {
+    let members = members();
+    let connected = |direction| [PeerInfo::new(peer("a"), direction)];
+    members.see(&connected(Direction::Outbound));
+    assert!(members.open_for().is_some());
+    tokio::time::advance(Duration::from_secs(2)).await;
+    members.see(&[]);
+    assert!(members.open_for().is_some(), "it has dialled nobody");
+    members.see(&connected(Direction::Outbound));
+    assert_eq!(members.open_for(), None);
+    let report = members.report(Stats::default(), NOW, false);
+    assert!(!report.takes_inbound);
+    members.see(&connected(Direction::Inbound));
+    members.see(&connected(Direction::Outbound));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(members.open_for(), Some(Duration::from_secs(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_own_that_are_connected_or_could_be() {
+    let inbound = |name| PeerInfo::new(peer(name), Direction::Inbound);
+    let members = members();
+    let owners = |members: &Members, peers: &[PeerInfo]| Vec::from_iter(members.owners(peers));
+    assert_eq!(owners(&members, &[]), [peer("us")]);
+    assert_eq!(owners(&members, &[inbound("b")]), [peer("b"), peer("us")]);
+    let open = |name| Report {
+        takes_inbound: true,
+        ..report(name, 1, 0, 0)
+    };
+    members.receive(&open("b"), NOW);
+    members.receive(&open("c"), NOW);
+    members.receive(&report("d", 1, 0, 0), NOW);
+    let all = [peer("b"), peer("c"), peer("us")];
+    assert_eq!(owners(&members, &[inbound("b")]), all);
+    // Once connected and then not any more, one may be dead until it reports again.
+    members.see(&[inbound("b"), inbound("c")]);
+    assert_eq!(owners(&members, &[inbound("b")]), [peer("b"), peer("us")]);
+    members.see(&[inbound("b")]);
+    assert_eq!(owners(&members, &[inbound("b")]), [peer("b"), peer("us")]);
+    let again = Report {
+        number: 1,
+        ..open("c")
+    };
+    members.receive(&again, NOW);
+    assert_eq!(owners(&members, &[inbound("b")]), all);
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,7 +181,7 @@ async fn who_is_silent_is_gone_and_who_comes_back_counts_once() {
     tokio::time::advance(SILENCE / 2).await;
     take(&members, &[report("b", 1, 1, 2)]);
     tokio::time::advance(SILENCE / 2).await;
-    members.age(&BTreeSet::new());
+    members.see(&[]);
     let fleet = take(&members, &[]);
     assert_eq!(hits(&fleet), (present(&[("b", 2)]), 10));
     let fleet = take(&members, &[report("a", 1, 1, 11)]);

@@ -368,26 +368,31 @@ async fn asks_the_peer(fixture: &Fixture, key: Key) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_has_said_goodbye_is_asked_for_nothing_until_it_is_heard_again() {
+async fn who_has_said_goodbye_is_asked_for_nothing_until_it_is_started_again() {
     let fixture = Fixture::new();
     let key = owned_by_the_peer(&fixture);
     assert!(asks_the_peer(&fixture, key).await);
-    let goodbye = |number, is_last| {
+    let report = |started_at, is_last| {
         Message::Report(crate::wire::Report {
             member: fixture.peer.local_peer(),
-            started_at: MeshTime::default(),
-            number,
+            started_at: MeshTime::from_millis(started_at),
+            number: 1,
             is_last,
+            takes_inbound: true,
             version: String::new(),
             counters: Vec::new(),
             additional: Vec::new(),
             notes: Vec::new(),
         })
     };
-    let told = fixture.tell(goodbye(1, true).encode().unwrap()).await;
+    let told = fixture.tell(report(1, true).encode().unwrap()).await;
     let reply = Message::decode(&told.unwrap()).unwrap();
     assert!(matches!(reply, Message::Report(_)), "{reply:?}");
     assert!(!asks_the_peer(&fixture, key).await);
+    // What was on its way when it left does not bring it back.
     fixture.put(entry(fixture.clock.now(), "1")).await;
+    assert!(!asks_the_peer(&fixture, key).await);
+    let told = fixture.tell(report(2, false).encode().unwrap()).await;
+    assert!(told.is_ok());
     assert!(asks_the_peer(&fixture, key).await);
 }

@@ -28,7 +28,7 @@ pub(crate) enum Received {
 
 impl Replica {
     /// Keeps a value of our own and queues it for the peers, unless an invalidation has come in
-    /// since the stamp was taken.
+    /// since the stamp was taken, or the clock that it was taken by was put back.
     pub(crate) fn commit(
         &self,
         resource: Resource,
@@ -38,7 +38,7 @@ impl Replica {
     ) -> Entry {
         let Resource { key, path } = resource;
         let entry = Entry::new(stamp, self.local_peer, path, value, lifetime);
-        if !self.is_void(&key, &entry) && self.keep(key, &entry) {
+        if self.may_serve(&key, &entry) && self.keep(key, &entry, |evicted, ours| evicted >= ours) {
             self.tell_peers(News::Put(key, entry.clone()));
         }
         entry
@@ -61,6 +61,15 @@ impl Replica {
 
     /// Merges an entry that a peer has sent.
     pub(crate) fn receive(&self, put: Put) -> Received {
+        self.take(put, |evicted, version| evicted >= version)
+    }
+
+    /// Merges an entry that was asked for: what had to make room is welcome again.
+    pub(crate) fn receive_answer(&self, put: Put) -> Received {
+        self.take(put, |evicted, version| evicted > version)
+    }
+
+    fn take(&self, put: Put, is_old: impl FnOnce(&Version, &Version) -> bool) -> Received {
         let Put { key, entry } = put;
         let now = self.now();
         self.count(if entry.stored_at().is_ahead_of(now) {
@@ -68,7 +77,7 @@ impl Replica {
         } else if self.is_void(&key, &entry) {
             self.leases.end_void(&key, entry.origin());
             Received::Ignored
-        } else if !self.is_over(&entry, now) && self.keep(key, &entry) {
+        } else if !self.is_over(&entry, now) && self.keep(key, &entry, is_old) {
             Received::Accepted
         } else {
             Received::Ignored
@@ -103,13 +112,19 @@ impl Replica {
         self.tombstones.sweep(now);
     }
 
-    /// Merges into every tier; tells whether the entry was news.
-    fn keep(&self, key: Key, entry: &Entry) -> bool {
+    /// Merges into every tier, unless it `is_old` beside the version that was evicted; tells whether
+    /// the entry was news.
+    fn keep(
+        &self,
+        key: Key,
+        entry: &Entry,
+        is_old: impl FnOnce(&Version, &Version) -> bool,
+    ) -> bool {
         let now = self.now();
         let evicted = self.evicted(&key, now);
         // Drops one from when a clock ran ahead: it would win.
         self.get(&key, now);
-        if evicted.is_some_and(|version| version >= Version::of(entry)) {
+        if evicted.is_some_and(|evicted| is_old(&evicted, &Version::of(entry))) {
             return false;
         }
         let Merged::Accepted { evicted } = self.store.merge(key, entry) else {
@@ -125,7 +140,9 @@ impl Replica {
             origin: entry.origin(),
         });
         self.let_go(evicted);
-        self.leases.end(&key);
+        self.elsewhere.came(&key, entry.stored_at());
+        self.leases
+            .end_if_answered(&key, entry.origin(), self.is_fresh(entry));
         self.arrivals.tell(&key);
         true
     }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::Replica;
 use crate::digest::{Known, Summary};
+use crate::key::Key;
 use crate::merge::Version;
+use crate::time::MeshTime;
 use crate::tombstone::Tombstone;
 
 /// What dies within this time is not worth catching up on.
@@ -38,6 +40,13 @@ impl Replica {
     /// The sums over [`known`](Self::known) and [`tombstones`](Self::tombstones).
     pub(crate) fn summary(&self) -> Summary {
         Summary::of(self.known(), self.tombstones())
+    }
+
+    /// The stamp of the newest version known.
+    pub(crate) fn version_of(&self, key: &Key) -> Option<MeshTime> {
+        let held = self.store.peek(key).map(|entry| entry.stored_at());
+        let evicted = self.index.get(key).map(|version| version.stored_at);
+        held.max(evicted)
     }
 
     /// Whether a peer knows more of a key.

@@ -15,6 +15,7 @@ fn report(counters: &[(&str, u64)], additional: &[(&str, u64)]) -> Report {
         started_at: MeshTime::from_millis(1),
         number: 0,
         is_last: false,
+        takes_inbound: false,
         version: "1.2.3".to_owned(),
         counters: named(counters),
         additional: named(additional),

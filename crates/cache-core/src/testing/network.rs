@@ -82,6 +82,18 @@ impl MemoryNetwork {
         self
     }
 
+    /// All members are connected to the one of this name and to nobody else: as if nobody could be
+    /// dialled but that one. A broadcast reaches the neighbours only.
+    ///
+    /// # Panics
+    ///
+    /// If the name is longer than [`PeerId::MAX_LEN`] bytes.
+    #[must_use]
+    pub fn with_hub(self, name: &str) -> Self {
+        self.net().hub = Some(named(name));
+        self
+    }
+
     /// From now on each frame is lost with this probability, 0 to 1.
     pub fn set_loss(&self, loss: f64) {
         self.net().loss = loss.clamp(0.0, 1.0);
@@ -109,9 +121,8 @@ impl MemoryNetwork {
     /// # Panics
     ///
     /// If the name is longer than [`PeerId::MAX_LEN`] bytes.
-    #[expect(clippy::expect_used, reason = "a name in a test is a literal")]
     pub fn join(&self, name: &str) -> MemoryTransport {
-        let local = PeerId::from_bytes(name.as_bytes()).expect("the name is short");
+        let local = named(name);
         let (inbox, queue) = mpsc::channel(INBOX);
         self.net().add(local, inbox);
         MemoryTransport {
@@ -164,6 +175,11 @@ impl MemoryNetwork {
         // A test that has panicked has failed already.
         self.net.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+#[expect(clippy::expect_used, reason = "a name in a test is a literal")]
+fn named(name: &str) -> PeerId {
+    PeerId::from_bytes(name.as_bytes()).expect("the name is short")
 }
 
 impl fmt::Debug for MemoryNetwork {

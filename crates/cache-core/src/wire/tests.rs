@@ -67,16 +67,20 @@ fn messages() -> impl Strategy<Value = Message> {
 fn reports() -> impl Strategy<Value = Message> {
     let counters = || proptest::collection::vec(any::<(String, u64)>(), 0..5);
     let notes = proptest::collection::vec(any::<([u8; 16], Vec<u8>)>(), 0..3);
-    let run = (peers(), any::<u64>(), any::<u64>(), any::<bool>());
+    let run = (peers(), any::<u64>(), any::<u64>(), any::<[bool; 2]>());
     let said = (any::<String>(), counters(), counters(), notes);
     (run, said).prop_map(
-        |((member, started_at, number, is_last), (version, counters, additional, notes))| {
+        |(
+            (member, started_at, number, [is_last, takes_inbound]),
+            (version, counters, additional, notes),
+        )| {
             let notes = notes.into_iter();
             Message::Report(Report {
                 member,
                 started_at: MeshTime::from_millis(started_at),
                 number,
                 is_last,
+                takes_inbound,
                 version,
                 counters,
                 additional,
@@ -96,15 +100,18 @@ fn leases() -> impl Strategy<Value = Message> {
             any::<String>().prop_map(Settlement::Failed),
             Just(Settlement::Apart),
             Just(Settlement::Void),
+            any::<u64>().prop_map(|at| Settlement::Kept(MeshTime::from_millis(at))),
         ]
     };
     let have = any::<Option<u64>>().prop_map(|at| at.map(MeshTime::from_millis));
-    let acquire = (keys(), have, prop::option::of(id()), any::<bool>());
-    let acquire = acquire.prop_map(|(key, have, lease, insist)| Acquire {
+    let but = prop::option::of(peers());
+    let acquire = (keys(), have, prop::option::of(id()), any::<bool>(), but);
+    let acquire = acquire.prop_map(|(key, have, lease, insist, but)| Acquire {
         key,
         have,
         lease,
         insist,
+        but,
     });
     let grant = prop_oneof![
         id().prop_map(Grant::Granted),
@@ -202,6 +209,7 @@ fn a_report_is_short_whatever_else_fits_a_frame() {
             started_at: MeshTime::default(),
             number: 0,
             is_last: false,
+            takes_inbound: false,
             version: String::new(),
             counters: Vec::new(),
             additional: Vec::new(),

@@ -1,72 +1,18 @@
 //! One call for the fleet: members that miss the same key share the one fetch of one of them.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use async_trait::async_trait;
 use bytes::Bytes;
 use cache_core::testing::{MemoryNetwork, VirtualClock};
 use cache_core::{
-    Answer, BoxError, Cache, Delivery, FetchError, Fetched, Freshness, Inbound, Lifetime, PeerId,
-    PeerInfo, Source, Transport, TransportError,
+    Answer, Cache, Delivery, Fetched, Freshness, Inbound, Lifetime, PeerId, PeerInfo, Source,
+    Transport, TransportError,
 };
 use futures::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::node::{DAY, key, node, value};
+use crate::upstream::{Upstream, fetched, fleet, fleet_at, source};
 use crate::world::{millis, secs};
-
-/// Calls that upstream has answered, or begun to.
-#[derive(Clone, Default)]
-struct Upstream(Arc<AtomicU64>);
-
-impl Upstream {
-    fn calls(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Looks up a key; upstream takes half a second and then brings `outcome`.
-    async fn look_up(
-        &self,
-        cache: &Cache,
-        n: u32,
-        outcome: fn() -> Result<Fetched, BoxError>,
-    ) -> Result<Answer, FetchError> {
-        let calls = Arc::clone(&self.0);
-        let fetch = move |_| async move {
-            calls.fetch_add(1, Ordering::Relaxed);
-            sleep(millis(500)).await;
-            outcome()
-        };
-        cache
-            .get_or_fetch(key(n), Freshness::AS_STORED, fetch)
-            .await
-    }
-}
-
-fn fetched() -> Result<Fetched, BoxError> {
-    Ok(Fetched::New("answer".into(), DAY))
-}
-
-/// Members of one network that have caught up with each other.
-async fn fleet(network: &MemoryNetwork, members: usize) -> Vec<Cache> {
-    fleet_at(network, VirtualClock::default(), members).await
-}
-
-async fn fleet_at(network: &MemoryNetwork, clock: VirtualClock, members: usize) -> Vec<Cache> {
-    let fleet = (0..members)
-        .map(|n| node(network, clock, &format!("member {n}")))
-        .collect();
-    sleep(secs(5)).await;
-    fleet
-}
-
-fn source(answer: &Result<Answer, FetchError>) -> Source {
-    match answer {
-        Ok(Answer::Entry { source, .. } | Answer::Passing { source, .. }) => *source,
-        other => panic!("{other:?}"),
-    }
-}
 
 #[tokio::test(start_paused = true)]
 async fn all_who_miss_at_once_make_one_call() {
@@ -254,9 +200,9 @@ async fn a_fetch_is_waited_for_however_long_it_takes() {
     let fleet = fleet(&network, 5).await;
     let upstream = Upstream::default();
     let lookups = fleet.iter().map(|cache| {
-        let calls = Arc::clone(&upstream.0);
+        let calls = upstream.clone();
         let fetch = move |_| async move {
-            calls.fetch_add(1, Ordering::Relaxed);
+            calls.call();
             sleep(secs(20)).await;
             fetched()
         };
@@ -266,6 +212,26 @@ async fn a_fetch_is_waited_for_however_long_it_takes() {
         source(&answer);
     }
     assert_eq!(upstream.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_whose_fetch_takes_over_a_minute_is_joined_by_one_other_and_not_by_all() {
+    let network = MemoryNetwork::new(1).with_latency(millis(1)..=millis(5));
+    let fleet = fleet(&network, 10).await;
+    let upstream = Upstream::default();
+    let lookups = fleet.iter().map(|cache| {
+        let calls = upstream.clone();
+        let fetch = move |_| async move {
+            calls.call();
+            sleep(secs(70)).await;
+            fetched()
+        };
+        cache.get_or_fetch(key(1), Freshness::AS_STORED, fetch)
+    });
+    for answer in join_all(lookups).await {
+        source(&answer);
+    }
+    assert_eq!(upstream.calls(), 2);
 }
 
 #[tokio::test(start_paused = true)]

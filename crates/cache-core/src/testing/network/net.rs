@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::peer::PeerId;
+use crate::peer::{Direction, PeerId};
 use crate::transport::{Inbound, TransportError};
 
 /// Broadcasts of which it is remembered whom they have reached. An older one may come in again.
@@ -43,9 +43,12 @@ pub(super) struct Net {
     /// Members that hear nothing and say nothing, and look as if they did.
     pub(super) frozen: BTreeSet<PeerId>,
     pub(super) rings: Option<usize>,
+    /// The one to whom all others are connected, and to nobody else.
+    pub(super) hub: Option<PeerId>,
     /// Who is connected to whom where there are rings; made anew when members come.
     neighbours: BTreeMap<PeerId, BTreeSet<PeerId>>,
     pub(super) members: BTreeMap<PeerId, Member>,
+    joined: u64,
     pub(super) sent: BTreeMap<PeerId, Traffic>,
     /// The number of the last broadcast that is passed on, and whom those before it have reached.
     published: u64,
@@ -55,6 +58,8 @@ pub(super) struct Net {
 pub(super) struct Member {
     inbox: mpsc::Sender<Inbound>,
     pub(super) since: Instant,
+    /// Its place in the order of those that have come.
+    number: u64,
 }
 
 /// What happens to one frame on its way.
@@ -78,8 +83,10 @@ impl Net {
             severed: BTreeSet::new(),
             frozen: BTreeSet::new(),
             rings: None,
+            hub: None,
             neighbours: BTreeMap::new(),
             members: BTreeMap::new(),
+            joined: 0,
             sent: BTreeMap::new(),
             published: 0,
             reached: BTreeSet::new(),
@@ -88,7 +95,13 @@ impl Net {
 
     pub(super) fn add(&mut self, name: PeerId, inbox: mpsc::Sender<Inbound>) {
         let since = Instant::now();
-        self.members.insert(name, Member { inbox, since });
+        self.joined += 1;
+        let member = Member {
+            inbox,
+            since,
+            number: self.joined,
+        };
+        self.members.insert(name, member);
         self.neighbours.clear();
     }
 
@@ -107,8 +120,8 @@ impl Net {
         self.reached.insert((number, to))
     }
 
-    pub(super) fn peers_of(&mut self, local: PeerId) -> Vec<(PeerId, Instant)> {
-        let is_here = |id: &PeerId| self.member(local, *id).map(|member| (*id, member.since));
+    pub(super) fn peers_of(&mut self, local: PeerId) -> Vec<(PeerId, Instant, Direction)> {
+        let is_here = |id: &PeerId| self.peer(local, *id);
         match self.rings {
             None => self.members.keys().filter_map(is_here).collect(),
             Some(rings) => {
@@ -116,11 +129,21 @@ impl Net {
                     self.connect(rings);
                 }
                 let neighbours = self.neighbours.get(&local).into_iter().flatten();
-                let is_here =
-                    |id: &PeerId| self.member(local, *id).map(|member| (*id, member.since));
+                let is_here = |id: &PeerId| self.peer(local, *id);
                 neighbours.filter_map(is_here).collect()
             }
         }
+    }
+
+    /// A member as another one sees it. Who comes dials those that are there.
+    fn peer(&self, local: PeerId, id: PeerId) -> Option<(PeerId, Instant, Direction)> {
+        let member = self.member(local, id)?;
+        let us = self.members.get(&local)?;
+        let direction = match us.number < member.number {
+            true => Direction::Inbound,
+            false => Direction::Outbound,
+        };
+        Some((id, member.since.max(us.since), direction))
     }
 
     /// What a frame and its reply take together, usually.
@@ -159,8 +182,10 @@ impl Net {
     fn member(&self, from: PeerId, to: PeerId) -> Option<&Member> {
         let is_severed = || self.severed.contains(&(from.min(to), from.max(to)));
         let is_cut_off = self.cut_off.contains(&from) != self.cut_off.contains(&to);
+        let is_apart = self.hub.is_some_and(|hub| hub != from && hub != to);
         let member = self.members.get(&to)?;
-        let is_seen = from != to && !is_cut_off && !is_severed() && !member.inbox.is_closed();
+        let is_seen =
+            from != to && !is_apart && !is_cut_off && !is_severed() && !member.inbox.is_closed();
         is_seen.then_some(member)
     }
 

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::MemoryNetwork;
 use super::net::Fate;
-use crate::peer::{Direction, PeerId, PeerInfo};
+use crate::peer::{PeerId, PeerInfo};
 use crate::transport::{
     Delivery, FrameKind, Inbound, MAX_FRAME, Replier, Transport, TransportError,
 };
@@ -41,10 +41,10 @@ impl Transport for MemoryTransport {
         let round_trip = net.round_trip();
         let peers = net.peers_of(self.local).into_iter();
         peers
-            .map(|(id, since)| PeerInfo {
+            .map(|(id, since, direction)| PeerInfo {
                 age: since.elapsed(),
                 latency: Some(round_trip),
-                ..PeerInfo::new(id, Direction::Outbound)
+                ..PeerInfo::new(id, direction)
             })
             .collect()
     }
@@ -145,7 +145,7 @@ impl MemoryNetwork {
 
     /// Has a member tell its neighbours, but the one who has told it, a frame of that number.
     fn pass_on(&self, number: u64, by: PeerId, but: Option<PeerId>, frame: &Bytes) {
-        let neighbours = self.net().peers_of(by).into_iter().map(|(id, _)| id);
+        let neighbours = self.net().peers_of(by).into_iter().map(|(id, ..)| id);
         for to in neighbours.filter(|to| Some(*to) != but) {
             let (network, frame) = (self.clone(), frame.clone());
             tokio::spawn(async move {
