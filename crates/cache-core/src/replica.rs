@@ -55,7 +55,7 @@ pub(crate) struct Replica {
     /// Whether some peer's knowledge has been gone through since the start.
     caught_up: OnceLock<Instant>,
     store: Store,
-    index: Index,
+    index: Arc<Index>,
     tombstones: Tombstones,
     tier: Option<Arc<dyn Tier>>,
     /// The latest stamp on disk at the start; entries there are only seen when they are asked for.
@@ -96,6 +96,7 @@ impl Replica {
         tier: Option<Arc<dyn Tier>>,
     ) -> Self {
         let index_bytes = bounds.max_bytes / INDEX_SHARE;
+        let index = Arc::new(Index::new(index_bytes));
         let tombstones = Tombstones::new(MAX_TOMBSTONES);
         let recalled = tier.as_ref().map(|tier| tier.recall()).unwrap_or_default();
         for tombstone in recalled.tombstones {
@@ -114,8 +115,12 @@ impl Replica {
             caught_up: OnceLock::new(),
             clock: MeshClock::new(clock),
             aside: Aside::default(),
-            store: Store::new(bounds.max_bytes - index_bytes, bounds.max_entries),
-            index: Index::new(index_bytes),
+            store: Store::new(
+                bounds.max_bytes - index_bytes,
+                bounds.max_entries,
+                Arc::clone(&index),
+            ),
+            index,
             tombstones,
             tier,
             recalled: recalled.latest,

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use quick_cache::sync::Cache;
@@ -12,8 +12,10 @@ use quick_cache::{DefaultHashBuilder, Lifecycle, Options, OptionsBuilder, Weight
 
 use crate::entry::Entry;
 use crate::families::Families;
+use crate::index::Index;
 use crate::key::{Family, Key, Scope};
-use crate::merge;
+use crate::merge::{self, Version};
+use crate::time::MeshTime;
 use crate::transport::MAX_FRAME;
 
 /// Entries in memory, bounded in number and by what they weigh in bytes.
@@ -22,8 +24,9 @@ use crate::transport::MAX_FRAME;
 /// stands back behind those that are in use, until it is asked for once more (quick_cache's
 /// S3-FIFO). Time is the caller's: the table itself never expires anything.
 pub(crate) struct Store {
-    entries: Cache<Box<Key>, Entry, Weight, DefaultHashBuilder, Collect>,
-    families: Families,
+    entries: Cache<Box<Key>, Entry, Weight, DefaultHashBuilder, Evict>,
+    families: Arc<Families>,
+    index: Arc<Index>,
     /// What the entries weigh; the table's own figure counts shares.
     bytes: AtomicU64,
     lanes: [Mutex<()>; LANES],
@@ -32,10 +35,14 @@ pub(crate) struct Store {
 /// What came of offering an entry to the store.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Merged {
-    /// It is what the store holds now. These had to make room for it; where it had to go itself,
-    /// it is among them.
-    Accepted { evicted: Vec<(Key, Entry)> },
-    /// The store holds this version or a greater one.
+    /// It is what the store holds now.
+    Accepted {
+        /// What it has taken the place of.
+        replaced: Option<Entry>,
+        /// These had to make room for it; where it had to go itself, it is among them.
+        evicted: Vec<(Key, Entry)>,
+    },
+    /// The store holds this version or a greater one, or did before that had to make room.
     Ignored,
 }
 
@@ -43,8 +50,14 @@ pub(crate) enum Merged {
 const LANES: usize = 64;
 
 impl Store {
-    /// A store that holds no more than so many bytes and so many entries.
-    pub(crate) fn new(max_bytes: u64, max_entries: u64) -> Self {
+    /// A store that holds no more than so many bytes and so many entries. What had to make room is
+    /// remembered in `index`.
+    pub(crate) fn new(max_bytes: u64, max_entries: u64, index: Arc<Index>) -> Self {
+        let families = Arc::<Families>::default();
+        let evict = Evict {
+            families: Arc::clone(&families),
+            index: Arc::clone(&index),
+        };
         // So that the table can add two weights.
         let max_bytes = max_bytes.min(u64::MAX / 2);
         Self {
@@ -56,9 +69,10 @@ impl Store {
                     share: max_bytes.div_ceil(max_entries.max(1)),
                 },
                 DefaultHashBuilder::default(),
-                Collect,
+                evict,
             ),
-            families: Families::default(),
+            families,
+            index,
             bytes: AtomicU64::new(0),
             lanes: [const { Mutex::new(()) }; LANES],
         }
@@ -84,28 +98,55 @@ impl Store {
         self.entries.contains_key(key)
     }
 
-    /// Keeps the greater of `entry` and what is held under `key`. No other merge of the same key
-    /// can come in between.
-    pub(crate) fn merge(&self, key: Key, entry: &Entry) -> Merged {
+    /// Keeps the greater of `entry` and what is held under `key`, or was before it had to make room.
+    /// No other merge of the same key can come in between.
+    pub(crate) fn merge(&self, key: Key, entry: &Entry, now: MeshTime) -> Merged {
+        self.admit(key, entry, |known| {
+            known >= Version::of(entry) && !known.stored_at.is_ahead_of(now)
+        })
+    }
+
+    /// The same, with an entry that was asked for, from the second tier or a peer: it may be the very
+    /// version that had to make room.
+    pub(crate) fn restore(&self, key: Key, entry: &Entry, now: MeshTime) -> Merged {
+        self.admit(key, entry, |known| {
+            known > Version::of(entry) && !known.stored_at.is_ahead_of(now)
+        })
+    }
+
+    /// Keeps `entry`, unless what is held is as great, or what is known of the key `wins`.
+    fn admit(&self, key: Key, entry: &Entry, wins: impl Fn(Version) -> bool) -> Merged {
         let _lane = self.lane(&key);
         let held = self.entries.peek(&key);
-        if held.is_some_and(|held| merge::compare(&held, entry) != Ordering::Less) {
+        // What leaves the table is in the index by then. So one of the two has it.
+        let is_older = match &held {
+            Some(held) => merge::compare(held, entry) != Ordering::Less,
+            None => self.index.get(&key).is_some_and(wins),
+        };
+        if is_older {
             return Merged::Ignored;
         }
         self.bytes.fetch_add(entry.weight() as u64, Relaxed);
-        let mut gone = Vec::new();
+        let mut gone = Gone {
+            offered: Some((key, entry.clone())),
+            ..Gone::default()
+        };
         self.entries
             .insert_with_lifecycle(Box::new(key), entry.clone(), &mut gone);
-        for (_, entry) in &gone {
-            self.bytes.fetch_sub(entry.weight() as u64, Relaxed);
+        let Gone {
+            replaced, evicted, ..
+        } = gone;
+        for gone in replaced.iter().chain(evicted.iter().map(|(_, gone)| gone)) {
+            self.bytes.fetch_sub(gone.weight() as u64, Relaxed);
         }
-        // What has been replaced is not evicted.
-        gone.retain(|(of, gone)| *of != key || gone == entry);
-        self.families.add(key);
-        for (of, _) in &gone {
-            self.families.remove(of);
+        if replaced.is_none() {
+            self.families.add(key);
+            // Somebody else's may have needed the room already.
+            if !self.contains(&key) {
+                self.families.remove(&key);
+            }
         }
-        Merged::Accepted { evicted: gone }
+        Merged::Accepted { replaced, evicted }
     }
 
     /// Drops what is held under `key` if it is void; tells whether it did. A merge may have
@@ -175,15 +216,38 @@ impl Weighter<Box<Key>, Entry> for Weight {
     }
 }
 
-/// Collects what leaves the table while an entry gets in.
+/// Takes note of what leaves the table, before anybody can find it gone.
 #[derive(Clone, Debug)]
-struct Collect;
+struct Evict {
+    families: Arc<Families>,
+    index: Arc<Index>,
+}
 
-impl Lifecycle<Box<Key>, Entry> for Collect {
-    type RequestState = Vec<(Key, Entry)>;
+/// What leaves the table while an entry gets in.
+#[derive(Default)]
+struct Gone {
+    /// The one that gets in.
+    offered: Option<(Key, Entry)>,
+    replaced: Option<Entry>,
+    evicted: Vec<(Key, Entry)>,
+}
 
-    fn on_evict(&self, gone: &mut Self::RequestState, key: Box<Key>, entry: Entry) {
-        gone.push((*key, entry));
+impl Lifecycle<Box<Key>, Entry> for Evict {
+    type RequestState = Gone;
+
+    // Called under the lock of the part of the table that the entry is in.
+    fn on_evict(&self, gone: &mut Gone, key: Box<Key>, entry: Entry) {
+        let of_this_key = gone
+            .offered
+            .as_ref()
+            .filter(|(offered, _)| *offered == *key);
+        if of_this_key.is_some_and(|(_, offered)| Version::of(offered) != Version::of(&entry)) {
+            gone.replaced = Some(entry);
+            return;
+        }
+        self.index.remember(*key, &entry);
+        self.families.remove(&key);
+        gone.evicted.push((*key, entry));
     }
 }
 

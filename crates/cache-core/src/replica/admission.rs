@@ -8,9 +8,8 @@ use crate::entry::Entry;
 use crate::events::Event;
 use crate::freshness::Lifetime;
 use crate::key::{Key, Resource};
-use crate::merge::Version;
 use crate::outbox::News;
-use crate::store::Merged;
+use crate::store::{Merged, Store};
 use crate::time::MeshTime;
 use crate::tombstone::{Target, Tombstone};
 use crate::wire::Put;
@@ -26,6 +25,9 @@ pub(crate) enum Received {
     FromTheFuture,
 }
 
+/// Whether the version that had to make room is welcome again: [`Store::restore`], or not.
+type Merge = fn(&Store, Key, &Entry, MeshTime) -> Merged;
+
 impl Replica {
     /// Keeps a value of our own and queues it for the peers, unless an invalidation has come in
     /// since the stamp was taken, or the clock that it was taken by was put back.
@@ -38,7 +40,7 @@ impl Replica {
     ) -> Entry {
         let Resource { key, path } = resource;
         let entry = Entry::new(stamp, self.local_peer, path, value, lifetime);
-        if self.may_serve(&key, &entry) && self.keep(key, &entry, |evicted, ours| evicted >= ours) {
+        if self.may_serve(&key, &entry) && self.keep(key, &entry, Store::merge) {
             self.tell_peers(News::Put(key, entry.clone()));
         }
         entry
@@ -61,15 +63,15 @@ impl Replica {
 
     /// Merges an entry that a peer has sent.
     pub(crate) fn receive(&self, put: Put) -> Received {
-        self.take(put, |evicted, version| evicted >= version)
+        self.take(put, Store::merge)
     }
 
     /// Merges an entry that was asked for: what had to make room is welcome again.
     pub(crate) fn receive_answer(&self, put: Put) -> Received {
-        self.take(put, |evicted, version| evicted > version)
+        self.take(put, Store::restore)
     }
 
-    fn take(&self, put: Put, is_old: impl FnOnce(&Version, &Version) -> bool) -> Received {
+    fn take(&self, put: Put, merge: Merge) -> Received {
         let Put { key, entry } = put;
         let now = self.now();
         self.count(if entry.stored_at().is_ahead_of(now) {
@@ -77,7 +79,7 @@ impl Replica {
         } else if self.is_void(&key, &entry) {
             self.leases.end_void(&key, entry.origin());
             Received::Ignored
-        } else if !self.is_over(&entry, now) && self.keep(key, &entry, is_old) {
+        } else if !self.is_over(&entry, now) && self.keep(key, &entry, merge) {
             Received::Accepted
         } else {
             Received::Ignored
@@ -112,24 +114,20 @@ impl Replica {
         self.tombstones.sweep(now);
     }
 
-    /// Merges into every tier, unless it `is_old` beside the version that was evicted; tells whether
-    /// the entry was news.
-    fn keep(
-        &self,
-        key: Key,
-        entry: &Entry,
-        is_old: impl FnOnce(&Version, &Version) -> bool,
-    ) -> bool {
+    /// Merges into every tier; tells whether the entry was news.
+    fn keep(&self, key: Key, entry: &Entry, merge: Merge) -> bool {
         let now = self.now();
-        let evicted = self.evicted(&key, now);
-        // Drops one from when a clock ran ahead: it would win.
-        self.get(&key, now);
-        if evicted.is_some_and(|evicted| is_old(&evicted, &Version::of(entry))) {
-            return false;
+        let mut merged = merge(&self.store, key, entry, now);
+        // One from when a clock ran ahead, or that has died, is dropped when it is looked at.
+        if merged == Merged::Ignored && self.get(&key, now).is_none() {
+            merged = merge(&self.store, key, entry, now);
         }
-        let Merged::Accepted { evicted } = self.store.merge(key, entry) else {
+        let Merged::Accepted { replaced, evicted } = merged else {
             return false;
         };
+        if replaced.is_some_and(|it| self.is_over(&it, now) && !self.is_void(&key, &it)) {
+            self.expired(key);
+        }
         self.saw(entry.stored_at());
         if let Some(tier) = &self.tier {
             tier.keep(key, entry.clone(), now);
@@ -147,10 +145,9 @@ impl Replica {
         true
     }
 
-    /// Remembers of what had to make room that it was here.
+    /// Tells of what had to make room.
     pub(super) fn let_go(&self, evicted: Vec<(Key, Entry)>) {
-        for (key, entry) in evicted {
-            self.index.remember(key, &entry);
+        for (key, _) in evicted {
             self.counters.evictions.add(1);
             self.events.tell(|| Event::Evicted(key));
         }
@@ -179,9 +176,13 @@ impl Replica {
         if let Some(entry) = void {
             self.discard(key, &entry);
         } else if dropped {
-            self.counters.expirations.add(1);
-            self.events.tell(|| Event::Expired(key));
+            self.expired(key);
         }
+    }
+
+    pub(super) fn expired(&self, key: Key) {
+        self.counters.expirations.add(1);
+        self.events.tell(|| Event::Expired(key));
     }
 
     pub(super) fn discard(&self, key: Key, entry: &Entry) {

@@ -39,15 +39,13 @@ impl Replica {
             self.discard(key, &entry);
             return None;
         }
-        let evicted = self.evicted(&key, now);
-        if evicted.is_some_and(|version| version > Version::of(&entry)) {
-            return None;
-        }
+        let Merged::Accepted { evicted, .. } = self.store.restore(key, &entry, now) else {
+            // Something newer has come in meanwhile.
+            return self.get(&key, now);
+        };
         self.saw(entry.stored_at());
-        if let Merged::Accepted { evicted } = self.store.merge(key, &entry) {
-            self.let_go(evicted);
-        }
-        // Something newer may have come in meanwhile; or the memory may have no room for it.
+        self.let_go(evicted);
+        // The memory may have no room for it.
         let held = self.get(&key, now);
         held.or_else(|| Some(entry).filter(|entry| !self.is_void(&key, entry)))
     }

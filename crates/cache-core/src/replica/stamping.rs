@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 
 use super::Replica;
 use crate::entry::Entry;
-use crate::events::Event;
 use crate::key::Resource;
 use crate::time::{MAX_SKEW, MeshClock, MeshTime, Observed};
 
@@ -115,8 +114,7 @@ impl Replica {
         for (key, entry) in self.store.iter() {
             let is_later = |held: &Entry| held.stored_at() > now;
             if is_later(&entry) && self.store.drop_if(&key, is_later) {
-                self.counters.expirations.add(1);
-                self.events.tell(|| Event::Expired(key));
+                self.expired(key);
             }
         }
         if let Some(tier) = &self.tier {

@@ -11,8 +11,14 @@ use crate::{Lifetime, MeshTime, Path, PeerId};
 
 const UNBOUNDED: u64 = u64::MAX;
 
+const NOW: MeshTime = MeshTime::from_millis(1_000_000);
+
 fn store() -> Store {
-    Store::new(UNBOUNDED, UNBOUNDED)
+    bounded(UNBOUNDED, UNBOUNDED)
+}
+
+fn bounded(max_bytes: u64, max_entries: u64) -> Store {
+    Store::new(max_bytes, max_entries, Arc::new(Index::new(1 << 20)))
 }
 
 fn key(name: u32) -> Key {
@@ -41,7 +47,7 @@ proptest! {
                 model.retain(|held, entry| *held != name || !is_old(entry));
             } else {
                 let offered = entry(at, &vec![value; usize::from(value) * 100]);
-                store.merge(key(name), &offered);
+                store.merge(key(name), &offered, NOW);
                 let kept = match model.remove(&name) {
                     Some(held) => merge::merge(held, offered),
                     None => offered,
@@ -61,11 +67,15 @@ proptest! {
 #[test]
 fn an_older_or_equal_version_is_ignored() {
     let store = store();
-    let accepted = || Merged::Accepted { evicted: vec![] };
-    assert_eq!(store.merge(key(1), &entry(5, b"a")), accepted());
-    assert_eq!(store.merge(key(1), &entry(5, b"a")), Merged::Ignored);
-    assert_eq!(store.merge(key(1), &entry(4, b"b")), Merged::Ignored);
-    assert_eq!(store.merge(key(1), &entry(6, b"a")), accepted());
+    let offer = |at, value: &[u8]| store.merge(key(1), &entry(at, value), NOW);
+    let accepted = |replaced| Merged::Accepted {
+        replaced,
+        evicted: vec![],
+    };
+    assert_eq!(offer(5, b"a"), accepted(None));
+    assert_eq!(offer(5, b"a"), Merged::Ignored);
+    assert_eq!(offer(4, b"b"), Merged::Ignored);
+    assert_eq!(offer(6, b"a"), accepted(Some(entry(5, b"a"))));
 }
 
 #[test]
@@ -76,7 +86,7 @@ fn concurrent_merges_of_one_key_keep_the_greatest() {
             let store = &store;
             scope.spawn(move || {
                 for at in 0..500 {
-                    store.merge(key(1), &entry(at * 4 + thread, b"a"));
+                    store.merge(key(1), &entry(at * 4 + thread, b"a"), NOW);
                 }
             });
         }
@@ -89,11 +99,11 @@ fn concurrent_merges_of_one_key_keep_the_greatest() {
 /// Fills a store with many times what it may hold; returns its size, the largest that it ever had,
 /// and how many entries it has told to have evicted.
 fn overfill(max_bytes: u64, max_entries: u64, value: usize) -> ((u64, u64), (u64, u64), u64) {
-    let store = Store::new(max_bytes, max_entries);
+    let store = bounded(max_bytes, max_entries);
     let (mut most, mut evicted) = ((0, 0), 0);
     for name in 0..1000 {
-        evicted += match store.merge(key(name), &entry(1, &vec![0; value])) {
-            Merged::Accepted { evicted } => evicted.len() as u64,
+        evicted += match store.merge(key(name), &entry(1, &vec![0; value]), NOW) {
+            Merged::Accepted { evicted, .. } => evicted.len() as u64,
             Merged::Ignored => 0,
         };
         let (entries, bytes) = store.size();
@@ -123,11 +133,51 @@ fn it_stays_within_its_number_of_entries_at_every_moment() {
 
 #[test]
 fn what_is_asked_for_often_stays() {
-    let store = Store::new(UNBOUNDED, 100);
+    let store = bounded(UNBOUNDED, 100);
     let popular = key(1_000_000);
-    store.merge(popular, &entry(1, b"popular"));
+    store.merge(popular, &entry(1, b"popular"), NOW);
     for name in 0..10_000 {
-        store.merge(key(name), &entry(1, b"seldom"));
+        store.merge(key(name), &entry(1, b"seldom"), NOW);
         assert!(store.get(&popular).is_some(), "gone after {name}");
+    }
+}
+
+#[test]
+fn an_older_version_does_not_come_back_in_place_of_one_that_had_to_make_room() {
+    let store = bounded(UNBOUNDED, 100);
+    for name in 0..1000 {
+        store.merge(key(name), &entry(2, b"newer"), NOW);
+    }
+    for name in 0..1000 {
+        let merged = store.merge(key(name), &entry(1, b"older"), NOW);
+        assert_eq!(merged, Merged::Ignored, "{name}");
+    }
+    // From the second tier the very version may come back, and none before it.
+    let gone = (0..1000).find(|name| !store.contains(&key(*name))).unwrap();
+    let restored = store.restore(key(gone), &entry(1, b"older"), NOW);
+    assert_eq!(restored, Merged::Ignored);
+    let restored = store.restore(key(gone), &entry(2, b"newer"), NOW);
+    assert!(matches!(restored, Merged::Accepted { .. }));
+}
+
+#[test]
+fn the_scopes_of_what_is_held_are_known_and_of_nothing_else() {
+    let store = bounded(UNBOUNDED, 50);
+    thread::scope(|scope| {
+        for thread in 0..3 {
+            let store = &store;
+            scope.spawn(move || {
+                // Few, so that what goes comes back at once.
+                for at in 0..5_000_u32 {
+                    let at = u64::from(at * 3 + thread);
+                    let name = (at * 7 % 80) as u32;
+                    store.merge(key(name), &entry(at, b"a"), NOW);
+                }
+            });
+        }
+    });
+    for name in 0..80 {
+        let is_known = !store.scopes(&key(name).family).is_empty();
+        assert_eq!(is_known, store.contains(&key(name)), "{name}");
     }
 }
