@@ -100,8 +100,13 @@ impl Cache {
         let replica = Arc::new(replica);
         let (tasks, stop) = Tasks::new();
         let publisher = TaskTracker::new();
-        let publish = node::publish(Arc::clone(&replica), Arc::clone(&transport));
-        tasks.spawn(publisher.track_future(publish));
+        let both = (Arc::clone(&replica), Arc::clone(&transport));
+        let (publishing, until_it_ends) = (both.clone(), publisher.token());
+        tasks.spawn_lasting("publish", move || {
+            let _ = &until_it_ends;
+            let (replica, transport) = publishing.clone();
+            node::publish(replica, transport)
+        });
         let answers = Answers::new(Arc::clone(&replica), Arc::clone(&tasks));
         let staying: Arc<dyn Transport> = Arc::new(Staying {
             transport: Arc::clone(&transport),
@@ -112,17 +117,25 @@ impl Cache {
             Arc::clone(&staying),
             Arc::clone(&tasks),
         ));
-        let receive = node::receive(
-            Arc::clone(&replica),
-            Arc::clone(&transport),
-            answers,
-            Arc::clone(&fleet),
-        );
-        tasks.spawn(receive);
-        let catch_up = catch_up::run(Arc::clone(&replica), staying);
-        tasks.spawn(catch_up);
-        tasks.spawn(presence::run(Arc::clone(&replica), Arc::clone(&transport)));
-        tasks.spawn(node::sweep(Arc::clone(&replica), Arc::clone(&tasks)));
+        let (receiving, asked) = (both.clone(), Arc::clone(&fleet));
+        tasks.spawn_lasting("receive", move || {
+            let (replica, transport) = receiving.clone();
+            node::receive(replica, transport, answers.clone(), Arc::clone(&asked))
+        });
+        let catching_up = (Arc::clone(&replica), staying);
+        tasks.spawn_lasting("catch up", move || {
+            let (replica, transport) = catching_up.clone();
+            catch_up::run(replica, transport)
+        });
+        tasks.spawn_lasting("presence", move || {
+            let (replica, transport) = both.clone();
+            presence::run(replica, transport)
+        });
+        let sweeping = (Arc::clone(&replica), Arc::clone(&tasks));
+        tasks.spawn_lasting("sweep", move || {
+            let (replica, tasks) = sweeping.clone();
+            node::sweep(replica, tasks)
+        });
         publisher.close();
         Self {
             inner: Arc::new(Inner {

@@ -11,7 +11,7 @@ use crate::entry::Entry;
 use crate::freshness::Lifetime;
 
 /// What a fetch has brought.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Fetched {
     /// A complete new answer: kept, and shared with the peers.
     New(Bytes, Lifetime),
@@ -29,7 +29,7 @@ pub enum Fetched {
 }
 
 /// How a lookup was answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Answer {
     /// From an entry.
     Entry {
@@ -99,6 +99,51 @@ impl FetchError {
     /// The error of the fetch, if it is an `E`.
     pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
         self.0.downcast_ref()
+    }
+}
+
+impl fmt::Debug for Fetched {
+    /// Tells the lengths of values, and nothing of what is in them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut kept = |name, value: &Bytes, lifetime| {
+            let mut tuple = f.debug_tuple(name);
+            tuple
+                .field(&format_args!("{} bytes", value.len()))
+                .field(lifetime)
+                .finish()
+        };
+        match self {
+            Self::New(value, lifetime) => kept("New", value, lifetime),
+            Self::Revalidated(value, lifetime) => kept("Revalidated", value, lifetime),
+            Self::Passing(value) => f
+                .debug_tuple("Passing")
+                .field(&format_args!("{} bytes", value.len()))
+                .finish(),
+            Self::Elsewhere(entry, source) => {
+                let mut tuple = f.debug_tuple("Elsewhere");
+                tuple.field(entry).field(source).finish()
+            }
+            Self::Private => f.write_str("Private"),
+        }
+    }
+}
+
+impl fmt::Debug for Answer {
+    /// Tells the lengths of values, and nothing of what is in them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entry { entry, source, age } => {
+                let mut answer = f.debug_struct("Entry");
+                answer.field("entry", entry).field("source", source);
+                answer.field("age", age).finish()
+            }
+            Self::Passing { value, source } => {
+                let mut answer = f.debug_struct("Passing");
+                answer.field("value", &format_args!("{} bytes", value.len()));
+                answer.field("source", source).finish()
+            }
+            Self::Private => f.write_str("Private"),
+        }
     }
 }
 

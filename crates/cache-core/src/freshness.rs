@@ -118,6 +118,16 @@ impl Freshness {
         self.is_counted
     }
 
+    /// Whether something stale may do, for now.
+    pub(crate) const fn is_tolerant(self) -> bool {
+        !self.while_revalidating.is_zero()
+    }
+
+    /// Whether the caller wants something else than what an entry's own ttl says.
+    pub(crate) const fn is_particular(self) -> bool {
+        self.max_age.is_some()
+    }
+
     /// The state of an entry of this lifetime and age. An entry whose age equals its ttl is stale.
     pub fn state(self, lifetime: Lifetime, age: Duration) -> State {
         if age >= lifetime.total() {

@@ -105,7 +105,16 @@ impl Lookups {
                 .lead(Lead::apart(key), resource, freshness, fetch())
                 .await;
         }
-        match self.held(&key, freshness, self.replica.now()) {
+        let now = self.replica.now();
+        let mut held = self.held(&key, freshness, now);
+        // What is on disk alone is as good as what is in memory, to who would rather not wait.
+        if matches!(held, Held::Nothing)
+            && freshness.is_tolerant()
+            && let Some(entry) = self.replica.load(key, now).await
+        {
+            held = self.judge(entry, freshness, now);
+        }
+        match held {
             Held::Fresh(entry, source, age) => return Ok(self.hit(entry, source, age)),
             Held::Tolerable(entry, age) => {
                 // Who leads already does the same.
@@ -117,6 +126,7 @@ impl Lookups {
             Held::Nothing => {}
         }
         loop {
+            let joined = self.replica.now();
             match self.flights.join(key) {
                 Turn::Lead(lead) => return self.lead(lead, resource, freshness, fetch()).await,
                 Turn::Wait(landing) => match landing.wait().await {
@@ -130,8 +140,8 @@ impl Lookups {
                     }
                     // Asked now, not when it was kept: a flight can be joined until it has landed.
                     Some(landed) if self.replica.is_void_as_of(&resource, landed.as_of) => {}
-                    // On disk there was what was fresh enough for the one who asked first.
-                    Some(landed) if !self.is_fresh_enough(&landed.outcome, freshness) => {}
+                    // It was fresh enough for the one who asked first.
+                    Some(landed) if !self.is_fresh_enough(&landed, freshness, joined) => {}
                     Some(landed) => return self.coalesced(landed.outcome),
                     None => {}
                 },
@@ -207,14 +217,24 @@ impl Lookups {
         answer
     }
 
-    /// Whether an outcome without a fetch will do for one who has waited.
-    fn is_fresh_enough(&self, outcome: &Outcome, freshness: Freshness) -> bool {
-        match outcome {
-            Outcome::Entry(entry, Source::Hit | Source::PeerHit) => {
-                entry.state(self.replica.now(), freshness) == State::Fresh
-            }
-            _ => true,
+    /// Whether an entry will do for one who has waited for it since `joined`.
+    fn is_fresh_enough(&self, landed: &Landed, freshness: Freshness, joined: MeshTime) -> bool {
+        let Outcome::Entry(entry, source) = &landed.outcome else {
+            return true;
+        };
+        // Upstream was asked after this caller did, if need be.
+        let is_new = landed.as_of >= joined;
+        match source {
+            // Upstream cannot say more: to ask again would be of no use.
+            Source::Stale => true,
+            Source::Hit | Source::PeerHit => self.is_fresh(entry, freshness),
+            // Whoever goes by the ttl gets what has just come, though it be as short as that.
+            _ => !freshness.is_particular() || is_new || self.is_fresh(entry, freshness),
         }
+    }
+
+    fn is_fresh(&self, entry: &Entry, freshness: Freshness) -> bool {
+        entry.state(self.replica.now(), freshness) == State::Fresh
     }
 
     fn hit(&self, entry: Entry, source: Source, age: Duration) -> Answer {
@@ -236,9 +256,13 @@ impl Lookups {
     }
 
     fn held(&self, key: &Key, freshness: Freshness, now: MeshTime) -> Held {
-        let Some(entry) = self.replica.get(key, now) else {
-            return Held::Nothing;
-        };
+        match self.replica.get(key, now) {
+            Some(entry) => self.judge(entry, freshness, now),
+            None => Held::Nothing,
+        }
+    }
+
+    fn judge(&self, entry: Entry, freshness: Freshness, now: MeshTime) -> Held {
         let age = entry.age(now);
         if entry.state(now, freshness) == State::Fresh {
             let source = self.replica.source_of(&entry);

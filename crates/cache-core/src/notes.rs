@@ -8,6 +8,7 @@
 //! and what of them to believe.
 
 use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
@@ -132,8 +133,8 @@ impl Pad {
     /// The application's counters; those of one name together.
     pub(crate) fn counters(&self) -> impl Iterator<Item = (String, u64)> {
         let notes = self.living();
-        notes.into_iter().flat_map(|(_, notes)| {
-            let counters = notes.counters().into_iter();
+        notes.into_iter().flat_map(|(topic, notes)| {
+            let counters = guard(topic, || notes.counters()).into_iter();
             counters.map(|(name, count)| (name.to_owned(), count))
         })
     }
@@ -143,7 +144,7 @@ impl Pad {
         let mut room = MAX_NOTES;
         let mut written = Vec::new();
         for (topic, notes) in self.living() {
-            let bytes = notes.write(now, room);
+            let bytes = guard(topic, || notes.write(now, room));
             if !bytes.is_empty() && bytes.len() <= room {
                 room -= bytes.len();
                 written.push((topic, bytes.into()));
@@ -159,7 +160,7 @@ impl Pad {
         }
         for (topic, notes) in self.living() {
             for (_, bytes) in written.iter().filter(|(about, _)| *about == topic) {
-                notes.read(bytes, now);
+                guard(topic, || notes.read(bytes, now));
             }
         }
     }
@@ -176,4 +177,13 @@ impl Pad {
     fn lock(&self) -> MutexGuard<'_, Vec<(Topic, Weak<dyn Notes>)>> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Calls the application, which may panic: the tasks that call it go on.
+fn guard<T: Default>(topic: Topic, call: impl FnOnce() -> T) -> T {
+    // Whatever it has left half done is its own.
+    panic::catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
+        tracing::error!(?topic, "the notes of an application panicked: passed over");
+        T::default()
+    })
 }

@@ -2,6 +2,7 @@
 //! application has to say.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ const MAX_VERSION: usize = 32;
 ///
 /// A later one takes the place of an earlier one, whole: repeated, reordered or lost ones do no
 /// harm.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Who says so. A report can come by way of others.
     pub member: PeerId,
@@ -52,6 +53,25 @@ pub struct Counts {
     pub cache: Stats,
     /// The [application's](crate::notes::Notes::counters), by name.
     pub application: BTreeMap<String, u64>,
+}
+
+impl fmt::Debug for Report {
+    /// Tells the lengths of the notes, and nothing of what is in them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let notes = self.notes.iter();
+        let notes: Vec<_> = notes.map(|(topic, note)| (topic, note.len())).collect();
+        f.debug_struct("Report")
+            .field("member", &self.member)
+            .field("started_at", &self.started_at)
+            .field("number", &self.number)
+            .field("is_last", &self.is_last)
+            .field("takes_inbound", &self.takes_inbound)
+            .field("version", &self.version)
+            .field("counters", &self.counters)
+            .field("additional", &self.additional)
+            .field("notes", &notes)
+            .finish()
+    }
 }
 
 impl Report {

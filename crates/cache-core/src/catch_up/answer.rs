@@ -26,6 +26,7 @@ const MAX_BUCKETS: usize = 256;
 const MAX_ANSWERS: usize = 4;
 
 /// Answers the questions of members that catch up.
+#[derive(Clone)]
 pub(crate) struct Answers {
     replica: Arc<Replica>,
     tasks: Arc<Tasks>,

@@ -11,6 +11,7 @@ mod node;
 mod owners;
 mod peer;
 mod sequences;
+mod shown;
 mod trouble;
 mod upstream;
 mod world;

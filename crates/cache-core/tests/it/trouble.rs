@@ -1,10 +1,15 @@
 //! Peers that fail, answers that are overtaken: what must hold all the same.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bytes::Bytes;
+use cache_core::notes::{Notes, Topic};
 use cache_core::testing::{ManualClock, MemoryNetwork, VirtualClock};
 use cache_core::wire::{Message, Question, Reply};
 use cache_core::{
-    Answer, Cache, Fetched, Freshness, Lifetime, MAX_FRAME, Path, Tombstone, Transport,
+    Answer, Cache, Clock, Fetched, Freshness, Lifetime, MAX_FRAME, MeshTime, Path, Source,
+    Tombstone, Transport,
 };
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
@@ -252,4 +257,134 @@ async fn nothing_outlives_its_invalidation() {
     };
     peer.tell(&Message::Put(put)).await;
     assert_eq!(value(&cache, key(1)).await, None);
+}
+
+/// Notes that panic, whatever is asked of them.
+struct Broken;
+
+impl Notes for Broken {
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        panic!("no counters")
+    }
+
+    fn write(&self, _: MeshTime, _: usize) -> Vec<u8> {
+        panic!("nothing to write")
+    }
+
+    fn read(&self, _: &[u8], _: MeshTime) {
+        panic!("cannot read")
+    }
+}
+
+struct Talkative;
+
+impl Notes for Talkative {
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
+    fn write(&self, _: MeshTime, _: usize) -> Vec<u8> {
+        vec![1]
+    }
+
+    fn read(&self, _: &[u8], _: MeshTime) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn notes_that_panic_cut_a_member_off_from_nothing() {
+    let network = MemoryNetwork::new(1);
+    let clock = VirtualClock::default();
+    let [a, b] = ["a", "b"].map(|name| node(&network, clock, name));
+    let (broken, talkative): (Arc<dyn Notes>, Arc<dyn Notes>) =
+        (Arc::new(Broken), Arc::new(Talkative));
+    a.share(Topic::of(["notes"]), Arc::downgrade(&broken));
+    b.share(Topic::of(["notes"]), Arc::downgrade(&talkative));
+    sleep(secs(60)).await;
+    a.put(key(1), "from a".into(), DAY);
+    b.put(key(2), "from b".into(), DAY);
+    sleep(secs(1)).await;
+    assert_eq!(value(&b, key(1)).await, Some("from a".into()));
+    assert_eq!(value(&a, key(2)).await, Some("from b".into()));
+    assert_eq!(b.fleet().members.len(), 2, "it still tells how it stands");
+}
+
+/// A clock that panics while it is told to.
+struct Faulty(VirtualClock, Arc<AtomicBool>);
+
+impl Clock for Faulty {
+    fn now(&self) -> MeshTime {
+        assert!(!self.1.load(Ordering::Relaxed), "what time is it?");
+        self.0.now()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_panics_stops_no_background_task_for_good() {
+    let network = MemoryNetwork::new(1);
+    let clock = VirtualClock::default();
+    let is_faulty = Arc::new(AtomicBool::new(false));
+    let a = node(&network, Faulty(clock, Arc::clone(&is_faulty)), "a");
+    let b = node(&network, clock, "b");
+    sleep(secs(1)).await;
+    is_faulty.store(true, Ordering::Relaxed);
+    b.put(key(1), "lost".into(), DAY);
+    sleep(secs(90)).await;
+    is_faulty.store(false, Ordering::Relaxed);
+    sleep(secs(5)).await;
+    a.put(key(2), "from a".into(), DAY);
+    b.put(key(3), "from b".into(), DAY);
+    sleep(secs(1)).await;
+    assert_eq!(value(&b, key(2)).await, Some("from a".into()));
+    assert_eq!(value(&a, key(3)).await, Some("from b".into()));
+    sleep(secs(120)).await;
+    assert_eq!(value(&a, key(1)).await, Some("lost".into()), "caught up on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_tolerates_what_is_stale_gets_it_from_disk_too_without_waiting() {
+    let dir = TempDir::new().unwrap();
+    let clock = ManualClock::default();
+    let lifetime = Lifetime::fresh_for(secs(60)).and_stale_for(secs(3600));
+    let cache = node_in(&dir, clock.clone());
+    cache.put(key(1), "stale".into(), lifetime);
+    end(cache).await;
+    clock.advance(secs(90));
+    let cache = node_in(&dir, clock.clone());
+    let freshness = Freshness::AS_STORED.or_stale_while_revalidating(secs(600));
+    let fetch = move |_| async move {
+        sleep(secs(20)).await;
+        Ok(Fetched::New("new".into(), lifetime))
+    };
+    let answer = cache.get_or_fetch(key(1), freshness, fetch).await.unwrap();
+    let Answer::Entry { entry, source, .. } = answer else {
+        panic!("{answer:?}");
+    };
+    assert_eq!((entry.value(), source), (&"stale".into(), Source::Stale));
+    sleep(secs(30)).await;
+    assert_eq!(value(&cache, key(1)).await, Some("new".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_wants_upstream_asked_is_not_given_what_was_asked_for_before() {
+    let cache = Cache::builder().clock(VirtualClock::default()).build();
+    let ask = |freshness, value: &'static str| {
+        let fetch = move |_| async move {
+            sleep(secs(10)).await;
+            Ok(Fetched::New(value.into(), DAY))
+        };
+        cache.get_or_fetch(key(1), freshness, fetch)
+    };
+    let first = ask(Freshness::AS_STORED, "first");
+    let later = async |freshness, value| {
+        sleep(secs(1)).await;
+        match ask(freshness, value).await.unwrap() {
+            Answer::Entry { entry, .. } => entry.value().clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let content = later(Freshness::AS_STORED, "not fetched");
+    let wary = later(Freshness::REVALIDATE, "second");
+    let (first, content, wary) = tokio::join!(first, content, wary);
+    first.unwrap();
+    assert_eq!((content, wary), ("first".into(), "second".into()));
 }
