@@ -40,7 +40,9 @@ impl Replica {
     ) -> Entry {
         let Resource { key, path } = resource;
         let entry = Entry::new(stamp, self.local_peer, path, value, lifetime);
-        if self.may_serve(&key, &entry) && self.keep(key, &entry, Store::merge) {
+        // What is dead on arrival takes the place of what was there all the same.
+        let counts = !stamp.is_ahead_of(self.now()) && !self.is_void(&key, &entry);
+        if counts && self.keep(key, &entry, Store::merge) {
             self.tell_peers(News::Put(key, entry.clone()));
         }
         entry

@@ -91,7 +91,7 @@ impl Model {
         let stamp = seen.map(next).unwrap_or_default().max(self.now);
         self.saw(stamp);
         let entry = Entry::new(stamp, PeerId::LOCAL, resource(n).path, value, lifetime);
-        if !self.is_void(n, &entry) {
+        if !self.is_ahead(stamp) && !self.is_void(n, &entry) {
             self.held.insert(n, entry.clone());
         }
         entry
