@@ -34,11 +34,12 @@
 //! | `/users/{login}/repos`, `/orgs/{org}/repos` | GET |
 //! | `/repos/{owner}/{repo}`, `…/commits/{ref}` | GET |
 //! | `…/actions/runs` (`status`, `branch`, `event`, `head_sha`), `…/actions/runs/{id}` | GET |
+//! | `…/actions/runs/{id}/jobs`, `…/actions/runs/{id}/artifacts`, `…/actions/workflows/{id}` | GET |
 //! | `…/actions/runners`, for who runs the repository | GET |
 //! | `…/releases`, `…/releases/latest`, `…/releases/tags/{tag}`, `…/releases/{id}`, `…/readme` | GET |
 //! | `…/issues` (`state`), `…/issues/{number}` | GET, POST, PATCH |
 //! | `…/pulls` (`state`), `…/pulls/{number}` | GET |
-//! | `/graphql`: queries of repositories, issues, pull requests and releases | POST |
+//! | `/graphql`: queries of owners, repositories, issues, pull requests and releases | POST |
 //!
 //! Each is found under GHES's prefix `/api/v3` as well; anything else is 404. For other paths, and
 //! for large bodies, there is [`StandIn::serve`].
@@ -99,6 +100,8 @@ pub use tokens::Token;
 pub struct StandIn {
     url: String,
     site: Arc<Site>,
+    /// What there was at the start.
+    original: Content,
     server: AbortOnDropHandle<()>,
 }
 
@@ -177,6 +180,12 @@ impl StandIn {
     /// (an organisation's is `/orgs/octo-org`).
     pub fn touch(&self, path: &str) {
         self.site.state().content.touch(path);
+    }
+
+    /// Takes back all that was written, touched, added or hidden since the start. Tokens, limits,
+    /// faults and calls stay.
+    pub fn restore(&self) {
+        self.site.state().content = self.original.clone();
     }
 
     /// Makes something go wrong at a path: `/user`, or with a `*` at its end at all paths that
@@ -315,7 +324,7 @@ impl Builder {
             tokens.add(token);
         }
         let state = State {
-            content,
+            content: content.clone(),
             tokens,
             limits: Limits::new(self.anonymous_limit),
             faults: faults::Faults::default(),
@@ -329,6 +338,7 @@ impl Builder {
         Ok(StandIn {
             url,
             site,
+            original: content,
             server: AbortOnDropHandle::new(server),
         })
     }

@@ -116,7 +116,9 @@ impl Asked {
             || accepted.split(',').any(|range| {
                 let range = range.split(';').next().unwrap_or_default().trim();
                 let ours = range.starts_with("application/vnd.github")
-                    && (range.ends_with("json") || range.ends_with(".v3"));
+                    && ["json", ".v3", ".full"]
+                        .iter()
+                        .any(|end| range.ends_with(end));
                 ours || ["*/*", "application/*", "application/json"].contains(&range)
             })
     }

@@ -16,7 +16,7 @@ use super::seed;
 use super::tokens::{Caller, Token};
 
 /// All owners and repositories. Names are compared without regard to case, as on GitHub.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Content {
     /// Where the API is, for the `url` fields.
     base: String,
@@ -27,7 +27,7 @@ pub(super) struct Content {
 }
 
 /// A repository, as far as it does not follow from its name.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Repository {
     pub(super) id: u64,
     pub(super) owner: String,
@@ -120,6 +120,10 @@ impl Content {
 
     pub(super) fn repository_mut(&mut self, owner: &str, name: &str) -> Option<&mut Repository> {
         self.repositories.get_mut(&repository_key(owner, name))
+    }
+
+    pub(super) fn repositories(&self) -> impl Iterator<Item = &Repository> {
+        self.repositories.values()
     }
 
     pub(super) fn repository_with_id(&self, id: u64) -> Option<&Repository> {

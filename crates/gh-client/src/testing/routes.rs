@@ -45,6 +45,17 @@ impl Visit<'_> {
             }
             ("GET", ["repos", owner, name, "actions", "runs"]) => self.runs(owner, name),
             ("GET", ["repos", owner, name, "actions", "runs", id]) => self.run(owner, name, id),
+            ("GET", ["repos", owner, name, "actions", "runs", id, of_run]) => {
+                self.of_run(owner, name, id, of_run)
+            }
+            ("GET", ["repos", owner, name, "check-runs", _, "annotations"]) => {
+                self.visible(owner, name)?;
+                Ok(Resource::new(json!([])))
+            }
+            ("GET", ["repos", owner, name, "actions", "workflows"]) => self.workflows(owner, name),
+            ("GET", ["repos", owner, name, "actions", "workflows", id]) => {
+                self.workflow(owner, name, id)
+            }
             ("GET", ["repos", owner, name, "actions", "runners"]) => self.runners(owner, name),
             ("GET", ["repos", owner, name, "readme"]) => self.readme(owner, name),
             ("GET", ["repos", owner, name, "releases", which @ ..]) => {

@@ -60,6 +60,16 @@ impl Ticket {
         self.closed_at = None;
     }
 
+    /// What GraphQL calls it.
+    pub(in crate::testing) fn node_id(&self, repo: &Repository) -> String {
+        let kind = if self.is_pull { "PullRequest" } else { "Issue" };
+        seed::node_id(kind, self.id(repo))
+    }
+
+    fn id(&self, repo: &Repository) -> u64 {
+        repo.id + self.number
+    }
+
     fn state(&self) -> &'static str {
         if self.open { "open" } else { "closed" }
     }
@@ -201,16 +211,10 @@ impl Content {
 
     /// What issues and pull requests have in common.
     fn either(&self, repo: &Repository, ticket: &Ticket) -> Value {
-        let kind = if ticket.is_pull {
-            "PullRequest"
-        } else {
-            "Issue"
-        };
-        let id = repo.id + ticket.number;
         let owns = ticket.author.eq_ignore_ascii_case(&repo.owner);
         json!({
-            "id": id,
-            "node_id": seed::node_id(kind, id),
+            "id": ticket.id(repo),
+            "node_id": ticket.node_id(repo),
             "number": ticket.number,
             "html_url": html_of(repo, ticket),
             "title": ticket.title,

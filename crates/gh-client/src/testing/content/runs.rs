@@ -50,6 +50,10 @@ impl Repository {
         })
     }
 
+    fn workflow_id(&self) -> u64 {
+        seed::id(&format!("{}/ci.yml", self.full_name()))
+    }
+
     fn run_path(&self, run: &Run) -> String {
         format!("{}/actions/runs/{}", self.path(), run.id)
     }
@@ -65,7 +69,7 @@ impl Content {
         let path = repo.run_path(run);
         let url = self.url(&path);
         let base = self.url(&repo.path());
-        let workflow = seed::id(&format!("{}/ci.yml", repo.full_name()));
+        let workflow = repo.workflow_id();
         let suite = run.id + 1_000_000_000;
         let created = seed::timestamp(seed::created_at(&path.to_ascii_lowercase()));
         let actor = self.simple_user(&repo.owner);
@@ -105,6 +109,61 @@ impl Content {
             "head_commit": self.head_commit(repo, &repo.head()),
             "repository": self.minimal_repository(repo),
             "head_repository": self.minimal_repository(repo),
+        })
+    }
+
+    /// `GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}`: the only one.
+    pub(in crate::testing) fn workflow(&self, repo: &Repository) -> Value {
+        let id = repo.workflow_id();
+        let created = seed::timestamp(seed::created_at(&repo.path().to_ascii_lowercase()));
+        let full_name = repo.full_name();
+        let file = ".github/workflows/ci.yml";
+        json!({
+            "id": id,
+            "node_id": seed::node_id("Workflow", id),
+            "name": "CI",
+            "path": file,
+            "state": "active",
+            "created_at": created,
+            "updated_at": created,
+            "url": self.url(&format!("{}/actions/workflows/{id}", repo.path())),
+            "html_url": html_url(&format!("/{full_name}/blob/main/{file}")),
+            "badge_url": html_url(&format!("/{full_name}/workflows/CI/badge.svg")),
+        })
+    }
+
+    /// `GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs`: the only one.
+    pub(in crate::testing) fn job(&self, repo: &Repository, run: &Run) -> Value {
+        let id = run.id + 2_000_000_000;
+        let rest = self.run(repo, run);
+        let step = json!({
+            "name": "Build",
+            "number": 1,
+            "status": run.status,
+            "conclusion": run.conclusion,
+            "started_at": rest["run_started_at"],
+            "completed_at": run.conclusion.map(|_| &rest["updated_at"]),
+        });
+        json!({
+            "id": id,
+            "node_id": seed::node_id("CheckRun", id),
+            "run_id": run.id,
+            "run_url": rest["url"],
+            "run_attempt": 1,
+            "name": "build",
+            "workflow_name": "CI",
+            "head_branch": run.branch,
+            "head_sha": rest["head_sha"],
+            "status": run.status,
+            "conclusion": run.conclusion,
+            "created_at": rest["created_at"],
+            "started_at": rest["run_started_at"],
+            "completed_at": step["completed_at"],
+            "steps": [step],
+            "labels": ["self-hosted"],
+            "url": self.url(&format!("{}/actions/jobs/{id}", repo.path())),
+            "html_url": format!("{}/job/{id}", rest["html_url"].as_str().unwrap_or_default()),
+            "check_run_url": self.url(&format!("{}/check-runs/{id}", repo.path())),
         })
     }
 }

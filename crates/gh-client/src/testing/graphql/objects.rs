@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use crate::testing::content::{Content, Repository, Ticket};
+use crate::testing::content::{Content, Owner, Repository, Ticket};
 use crate::testing::routes::Visit;
 
 /// The type at which every query begins.
@@ -43,6 +43,18 @@ impl Visit<'_> {
                 })?;
                 Ok(Some(self.repository_node(repo)))
             }
+            (QUERY, "repositoryOwner") => {
+                let owner = self.content.owner(text("login"));
+                Ok(Some(
+                    owner.map_or(Value::Null, |owner| self.owner_node(owner)),
+                ))
+            }
+            (QUERY, "node") => {
+                let id = text("id");
+                let missing =
+                    || format!("Could not resolve to a node with the global id of '{id}'");
+                self.ticket_with_id(id).ok_or_else(missing).map(Some)
+            }
             ("Repository", "issue" | "pullRequest" | "issueOrPullRequest") => {
                 let number = arguments
                     .get("number")
@@ -59,6 +71,24 @@ impl Visit<'_> {
             }
             _ => Ok(object.get(field).cloned()),
         }
+    }
+
+    fn owner_node(&self, owner: &Owner) -> Value {
+        let repositories = self.content.repositories_of(&owner.login, self.caller);
+        let nodes = repositories
+            .into_iter()
+            .map(|repo| self.repository_node(repo));
+        let mut node = self.content.actor(&owner.login);
+        node["repositories"] = connection("RepositoryConnection", &nodes.collect::<Vec<_>>());
+        node
+    }
+
+    fn ticket_with_id(&self, id: &str) -> Option<Value> {
+        let repositories = self.content.repositories();
+        let visible = repositories.filter(|repo| repo.is_visible_to(self.caller));
+        let mut tickets = visible.flat_map(|repo| repo.tickets.iter().map(move |at| (repo, at)));
+        let (repo, ticket) = tickets.find(|(repo, ticket)| ticket.node_id(repo) == id)?;
+        Some(self.content.ticket_node(repo, ticket))
     }
 
     fn repository_node(&self, repo: &Repository) -> Value {
@@ -172,13 +202,30 @@ impl Content {
 
     /// What a pull request has and an issue has not.
     fn of_a_pull(&self, repo: &Repository, rest: &Value) -> Value {
+        let author = json!({
+            "__typename": "GitActor",
+            "name": rest["user"]["login"],
+            "email": "octocat@users.noreply.github.com",
+            "user": self.actor(rest["user"]["login"].as_str().unwrap_or_default()),
+        });
         let commit = json!({
             "__typename": "PullRequestCommit",
             "commit": {
                 "__typename": "Commit",
                 "oid": rest["head"]["sha"],
+                "messageHeadline": rest["title"],
+                "messageBody": "",
+                "authoredDate": rest["created_at"],
+                "committedDate": rest["created_at"],
+                "authors": connection("GitActorConnection", &[author]),
                 "statusCheckRollup": null,
             },
+        });
+        let file = json!({
+            "__typename": "PullRequestChangedFile",
+            "path": "README.md",
+            "additions": rest["additions"],
+            "deletions": rest["deletions"],
         });
         json!({
             "isDraft": rest["draft"],
@@ -198,10 +245,12 @@ impl Content {
                 "__typename": "Repository",
                 "id": rest["head"]["repo"]["node_id"],
                 "name": rest["head"]["repo"]["name"],
+                "owner": self.actor(&repo.owner),
             },
             "autoMergeRequest": null,
             "reviewDecision": null,
             "commits": connection("PullRequestCommitConnection", &[commit]),
+            "files": connection("PullRequestChangedFileConnection", &[file]),
             "reviews": connection("PullRequestReviewConnection", &[]),
             "latestReviews": connection("PullRequestReviewConnection", &[]),
             "reviewRequests": connection("ReviewRequestConnection", &[]),

@@ -45,15 +45,50 @@ impl Visit<'_> {
     /// <https://docs.github.com/rest/actions/workflow-runs#get-a-workflow-run>
     pub(super) fn run(&self, owner: &str, name: &str, id: &str) -> Result<Resource, Refusal> {
         let repo = self.visible(owner, name)?;
-        let id: u64 = id.parse().map_err(|_| Refusal::not_found())?;
-        let run = repo
-            .runs()
-            .find(|run| run.id == id)
-            .ok_or_else(Refusal::not_found)?;
+        let run = run(repo, id)?;
         Ok(Resource::changed_at(
             self.content.run(repo, &run),
             self.content.run_updated_at(repo, &run),
         ))
+    }
+
+    /// <https://docs.github.com/rest/actions/workflow-jobs#list-jobs-for-a-workflow-run>, and its
+    /// artifacts, of which there are none.
+    pub(super) fn of_run(
+        &self,
+        owner: &str,
+        name: &str,
+        id: &str,
+        what: &str,
+    ) -> Result<Resource, Refusal> {
+        let repo = self.visible(owner, name)?;
+        let run = run(repo, id)?;
+        let items = match what {
+            "jobs" => vec![self.content.job(repo, &run)],
+            "artifacts" => Vec::new(),
+            _ => return Err(Refusal::not_found()),
+        };
+        let path = format!("/repositories/{}/actions/runs/{}/{what}", repo.id, run.id);
+        Ok(self.counted_list(what, &items, &path, Clone::clone))
+    }
+
+    /// <https://docs.github.com/rest/actions/workflows#list-repository-workflows>
+    pub(super) fn workflows(&self, owner: &str, name: &str) -> Result<Resource, Refusal> {
+        let repo = self.visible(owner, name)?;
+        let workflows = [self.content.workflow(repo)];
+        let path = format!("/repositories/{}/actions/workflows", repo.id);
+        Ok(self.counted_list("workflows", &workflows, &path, Clone::clone))
+    }
+
+    /// <https://docs.github.com/rest/actions/workflows#get-a-workflow>
+    pub(super) fn workflow(&self, owner: &str, name: &str, id: &str) -> Result<Resource, Refusal> {
+        let repo = self.visible(owner, name)?;
+        let workflow = self.content.workflow(repo);
+        let number = id.parse::<u64>().ok();
+        let is_it = id == "ci.yml" || number.is_some_and(|number| workflow["id"] == number);
+        is_it
+            .then(|| Resource::new(workflow))
+            .ok_or_else(Refusal::not_found)
     }
 
     /// <https://docs.github.com/rest/actions/self-hosted-runners#list-self-hosted-runners-for-a-repository>
@@ -113,4 +148,10 @@ impl Visit<'_> {
             && passes("event", &|event| run.event == event)
             && passes("head_sha", &|sha| repo.head() == sha)
     }
+}
+
+fn run(repo: &Repository, id: &str) -> Result<Run, Refusal> {
+    let id: u64 = id.parse().map_err(|_| Refusal::not_found())?;
+    let mut runs = repo.runs();
+    runs.find(|run| run.id == id).ok_or_else(Refusal::not_found)
 }

@@ -278,3 +278,36 @@ async fn content_is_what_the_builder_was_told() {
     assert_eq!(repos.json()[0]["full_name"], "mona/dotfiles");
     assert_eq!(get_anonymously(&github, "/orgs/octo-org").await.status, 404);
 }
+
+#[tokio::test]
+async fn a_run_has_a_workflow_and_jobs() {
+    let github = StandIn::start().await.unwrap();
+    let actions = "/repos/octocat/hello-world/actions";
+    let runs = get(
+        &github,
+        &format!("{actions}/runs?status=failure&per_page=1"),
+    )
+    .await;
+    let run = &runs.json()["workflow_runs"][0];
+    let id = run["id"].as_u64().unwrap();
+
+    let jobs = get(&github, &format!("{actions}/runs/{id}/jobs"))
+        .await
+        .json();
+    assert_eq!(jobs["total_count"], 1);
+    assert_eq!(jobs["jobs"][0]["run_id"], id);
+    assert_eq!(jobs["jobs"][0]["conclusion"], "failure");
+    let artifacts = get(&github, &format!("{actions}/runs/{id}/artifacts")).await;
+    assert_eq!(artifacts.json()["artifacts"], serde_json::json!([]));
+
+    let workflow = run["workflow_id"].as_u64().unwrap();
+    let listed = get(&github, &format!("{actions}/workflows")).await.json();
+    let by_number = get(&github, &format!("{actions}/workflows/{workflow}"))
+        .await
+        .json();
+    let by_file = get(&github, &format!("{actions}/workflows/ci.yml"))
+        .await
+        .json();
+    assert_eq!(listed["workflows"][0], by_number);
+    assert_eq!((&by_number["name"], &by_number), (&run["name"], &by_file));
+}

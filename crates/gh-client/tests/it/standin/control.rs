@@ -21,6 +21,28 @@ async fn offline_nothing_is_answered_and_online_everything_again() {
 }
 
 #[tokio::test]
+async fn what_was_written_and_touched_can_be_taken_back() {
+    let github = StandIn::start().await.unwrap();
+    let repo = "/repos/octocat/hello-world";
+    let before = get(&github, repo).await.body;
+    let new = request(
+        &github,
+        "POST",
+        "/repos/octocat/hello-world/issues",
+        &[OCTOCAT],
+        r#"{"title":"New"}"#,
+    );
+    assert_eq!(send(new).await.unwrap().status, 201);
+    github.touch(repo);
+    github.add_private("octocat/secret", &[StandIn::TOKEN]);
+    assert_ne!(get(&github, repo).await.body, before);
+
+    github.restore();
+    assert_eq!(get(&github, repo).await.body, before);
+    assert_eq!(get(&github, "/repos/octocat/secret").await.status, 404);
+}
+
+#[tokio::test]
 async fn going_offline_cuts_the_connections_that_are_open() {
     let github = StandIn::start().await.unwrap();
     let address = github.url().strip_prefix("http://").unwrap();

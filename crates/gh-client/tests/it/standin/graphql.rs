@@ -66,6 +66,32 @@ async fn a_connection_comes_in_pages_and_by_state() {
 }
 
 #[tokio::test]
+async fn owners_have_their_repositories_and_everything_has_an_id() {
+    let github = StandIn::start().await.unwrap();
+    github.add_private("octo-org/octo-repo-000", &[]);
+    let owner = json!({
+        "query": "{ repositoryOwner(login: \"octo-org\") { login \
+                  repositories(first: 1) { totalCount nodes { nameWithOwner \
+                  issue(number: 2) { id } } } } \
+                  nobody: repositoryOwner(login: \"nobody\") { login } }",
+    });
+    let answer = data(&github, owner.to_string().leak()).await;
+    assert_eq!(answer["nobody"], Value::Null);
+    let repositories = &answer["repositoryOwner"]["repositories"];
+    assert_eq!(repositories["totalCount"], 99);
+    let first = &repositories["nodes"][0];
+    assert_eq!(first["nameWithOwner"], "octo-org/octo-repo-001");
+
+    let id = first["issue"]["id"].as_str().unwrap();
+    let node = json!({
+        "query": "query($id: ID!) { node(id: $id) { ... on Issue { number } } }",
+        "variables": { "id": id },
+    });
+    let answer = data(&github, node.to_string().leak()).await;
+    assert_eq!(answer["node"], json!({ "number": 2 }));
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_a_query_is_said_in_the_body() {
     let github = StandIn::start().await.unwrap();
     github.add_token(Token::new("ghp_other").login("mona"));
