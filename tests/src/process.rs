@@ -43,9 +43,9 @@ fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let mut build = std::process::Command::new(env!("CARGO"));
-        // The command that builds it for `cargo test --workspace`, and that therefore finds
-        // everything built where this test is part of that.
-        build.args(["test", "--quiet", "--workspace", "--no-run"]);
+        // A part of what `cargo test --workspace` builds, so that it finds everything built where
+        // this test is part of that: the CLI's own tests, which come with the CLI.
+        build.args(["test", "--quiet", "--workspace", "--no-run", "--test", "it"]);
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }
