@@ -60,7 +60,7 @@ impl Ask {
     }
 
     /// A POST to a path.
-    pub fn post(target: &str, body: &'static str) -> Self {
+    pub fn post(target: &str, body: impl Into<Bytes>) -> Self {
         Self {
             method: Method::POST,
             body: body.into(),

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use xshell::Shell;
 
 use crate::cargo::cargo;
-use crate::{races, test, tidy};
+use crate::{conformance, races, test, tidy};
 
 #[cfg(test)]
 mod tests;
@@ -57,6 +57,11 @@ const STEPS: &[Step] = &[
         cargo: test::CARGO,
     },
     Step {
+        name: "conformance",
+        env: &[],
+        cargo: CONFORMANCE,
+    },
+    Step {
         name: "races",
         env: races::ENV,
         cargo: races::CARGO,
@@ -70,6 +75,8 @@ const STEPS: &[Step] = &[
 
 /// Run in this process, and named so that it can be repeated alone.
 const TIDY: &str = "xtask tidy";
+/// Likewise.
+const CONFORMANCE: &str = "xtask conformance";
 
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     let began = now();
@@ -90,8 +97,10 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
 
 impl Step {
     fn run(&self, sh: &Shell) -> Result<()> {
-        if self.cargo == TIDY {
-            return tidy::run(sh);
+        match self.cargo {
+            TIDY => return tidy::run(sh),
+            CONFORMANCE => return conformance::run(sh, &conformance::Args::default()),
+            _ => {}
         }
         cargo(sh, self.cargo.split(' '))
             .envs(self.env.iter().copied())

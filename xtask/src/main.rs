@@ -2,6 +2,7 @@
 
 mod cargo;
 mod ci;
+mod conformance;
 mod fuzz;
 mod races;
 mod test;
@@ -20,6 +21,8 @@ use xshell::Shell;
 enum Command {
     /// Runs everything that CI runs, in CI's order, and stops at the first failure.
     Ci,
+    /// Plays with real clients, once at GitHub's and once at a node: nobody must notice the node.
+    Conformance(conformance::Args),
     /// Feeds the decoders with what may break them, each for a given time.
     Fuzz(fuzz::Args),
     /// Runs the races of single-flight in many orders.
@@ -45,6 +48,7 @@ fn run(command: &Command) -> Result<()> {
     sh.change_dir(root()?);
     match command {
         Command::Ci => ci::run(&sh),
+        Command::Conformance(args) => conformance::run(&sh, args),
         Command::Fuzz(args) => fuzz::run(&sh, args),
         Command::Races => races::run(&sh),
         Command::Test(args) => test::run(&sh, args),
