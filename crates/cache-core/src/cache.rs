@@ -325,9 +325,10 @@ impl Cache {
         self.inner.transport.peers()
     }
 
-    /// Tells the peers what is still queued, for at most two seconds, says goodbye to them with the
-    /// last state of the counters, for at most one second more, ends the background tasks, and writes to disk what is still waiting to be. What is stored can
-    /// still be looked up.
+    /// Tells the peers what is still queued, for at most two seconds; says goodbye to them with the
+    /// last state of the counters, for at most one second more; ends the background tasks, and
+    /// writes to disk what is still waiting to be. What is stored can still be looked up; what is
+    /// put from now on, the peers are not told.
     pub async fn close(&self) {
         let inner = &self.inner;
         inner.replica.outbox.close();

@@ -1,8 +1,9 @@
 //! What single-flight is built of, and what stands in for it where its races are tested.
 //!
 //! Built with `--cfg shuttle`, the tests take [shuttle](https://docs.rs/shuttle)'s counterparts,
-//! whose steps a seeded scheduler interleaves. Everything that callers of one cache can meet each
-//! other in, between one step and the next, has to come from here.
+//! whose steps a seeded scheduler interleaves. It sees these alone: what else callers can meet in, the
+//! store's table and locks and the standard library's atomics, is one step to it, and is not tested
+//! this way.
 
 #[cfg(not(all(test, shuttle)))]
 pub(crate) use {
