@@ -133,9 +133,9 @@ impl Acquaintances {
         }))
     }
 
-    /// When the next dial is due, if one may be due at all.
-    pub(crate) fn next_due(&self, need: Need) -> Option<Instant> {
-        if need == Need::Little || self.dials() >= MOST_DIALS {
+    /// When the next dial is due, where `wanted` more peers are wanted.
+    pub(crate) fn next_due(&self, wanted: usize) -> Option<Instant> {
+        if self.room(wanted) == 0 {
             return None;
         }
         let waiting = self.peers.values();
@@ -144,10 +144,10 @@ impl Acquaintances {
     }
 
     /// Whom to dial now, at random of those that are due, so that a fleet becomes a mesh and not a
-    /// star: at most `room`.
-    pub(crate) fn due(&mut self, room: usize, now: Instant) -> Vec<DialOpts> {
+    /// star. Where `wanted` more peers are wanted, no more than these are dialled at one time.
+    pub(crate) fn due(&mut self, wanted: usize, now: Instant) -> Vec<DialOpts> {
         let port = self.port;
-        let room = room.min(MOST_DIALS).saturating_sub(self.dials());
+        let room = self.room(wanted);
         let due = self
             .peers
             .iter_mut()
@@ -269,8 +269,14 @@ impl Acquaintances {
         found
     }
 
+    /// How many dials may begin now, where `wanted` more peers are wanted. Asked for whenever there
+    /// is one to begin, so that what is due is never found not to be.
+    fn room(&self, wanted: usize) -> usize {
+        wanted.min(MOST_DIALS).saturating_sub(self.dials())
+    }
+
     /// How many are being dialled.
-    pub(crate) fn dials(&self) -> usize {
+    fn dials(&self) -> usize {
         let dialled = |one: &&Acquaintance| matches!(one.state, State::Dialling(_));
         self.peers.values().filter(dialled).count()
     }

@@ -31,9 +31,34 @@ async fn no_more_are_dialled_than_there_is_room_for() {
     let (mut acquaintances, _) = mentioned(100, now);
 
     assert_eq!(acquaintances.due(3, now).len(), 3);
+    assert!(acquaintances.due(3, now).is_empty());
     assert_eq!(acquaintances.due(100, now).len(), MOST_DIALS - 3);
     assert!(acquaintances.due(100, now).is_empty());
-    assert_eq!(acquaintances.next_due(Need::Great), None);
+    assert_eq!(acquaintances.next_due(100), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_due_is_dialled_however_many_are_being_dialled_already() {
+    let now = Instant::now();
+    for wanted in 0..=MOST_DIALS + 2 {
+        for dialling in 0..=MOST_DIALS {
+            for overdue in 0..=MOST_DIALS {
+                let (mut acquaintances, _) = mentioned(dialling, now);
+                assert_eq!(acquaintances.due(MOST_DIALS, now).len(), dialling);
+                for n in 0..overdue {
+                    let peer = PeerId::random();
+                    acquaintances.mention(peer, [address(n)], Source::Kademlia, now);
+                }
+
+                // Else the swarm's task would wake for it again at once, and for ever.
+                let is_due = acquaintances.next_due(wanted).is_some_and(|due| due <= now);
+                let dialled = acquaintances.due(wanted, now).len();
+                let case = (wanted, dialling, overdue);
+                assert_eq!(is_due, dialled > 0, "{case:?}");
+                assert!(dialling + dialled <= wanted.max(dialling), "{case:?}");
+            }
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,7 +126,7 @@ async fn who_says_nothing_of_an_address_is_known_and_not_dialled() {
 fn dialled_in_vain(acquaintances: &mut Acquaintances, alone: bool, times: usize) -> usize {
     let mut now = Instant::now() + FORGOTTEN;
     for n in 0..times {
-        let Some(due) = acquaintances.next_due(Need::Great) else {
+        let Some(due) = acquaintances.next_due(8) else {
             return n;
         };
         now = now.max(due);

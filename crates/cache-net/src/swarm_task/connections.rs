@@ -13,7 +13,6 @@ use crate::address::is_relayed;
 use crate::behaviour::BehaviourEvent;
 use crate::gossip::is_in_mesh;
 use crate::identity::name;
-use crate::redial::Need;
 use crate::roster::direction;
 use crate::source::Source;
 use crate::trouble::{Trouble, is_failed_handshake};
@@ -201,10 +200,7 @@ impl SwarmTask {
 
     /// When the next dial or resolution is due.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        let acquaintances = match self.room() {
-            0 => None,
-            _ => self.acquaintances.next_due(self.need()),
-        };
+        let acquaintances = self.acquaintances.next_due(self.wanted());
         [self.bootstrap.next_due(), acquaintances]
             .into_iter()
             .flatten()
@@ -220,10 +216,8 @@ impl SwarmTask {
         for (number, address) in self.bootstrap.unresolved(now) {
             self.resolve(number, address);
         }
-        if need != Need::Little {
-            for dial in self.acquaintances.due(self.room(), now) {
-                self.dial(dial);
-            }
+        for dial in self.acquaintances.due(self.wanted(), now) {
+            self.dial(dial);
         }
     }
 
@@ -238,9 +232,7 @@ impl SwarmTask {
     }
 
     /// How many more peers are wanted.
-    fn room(&self) -> usize {
-        let wanted = self.limits.wanted_peers;
-        let pending = self.acquaintances.dials();
-        wanted.saturating_sub(self.roster.len() + pending)
+    fn wanted(&self) -> usize {
+        self.limits.wanted_peers.saturating_sub(self.roster.len())
     }
 }
