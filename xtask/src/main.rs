@@ -4,6 +4,7 @@ mod cargo;
 mod ci;
 mod conformance;
 mod fuzz;
+mod idle;
 mod races;
 mod test;
 mod tidy;
@@ -25,6 +26,8 @@ enum Command {
     Conformance(conformance::Args),
     /// Feeds the decoders with what may break them, each for a given time.
     Fuzz(fuzz::Args),
+    /// Leaves two nodes alone, and fails where one loses the other or grows.
+    Idle(idle::Args),
     /// Runs the races of single-flight in many orders.
     Races,
     /// Runs the tests: `cargo test --workspace` and what is given here.
@@ -50,6 +53,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Ci => ci::run(&sh),
         Command::Conformance(args) => conformance::run(&sh, args),
         Command::Fuzz(args) => fuzz::run(&sh, args),
+        Command::Idle(args) => idle::run(&sh, args),
         Command::Races => races::run(&sh),
         Command::Test(args) => test::run(&sh, args),
         Command::Tidy => tidy::run(&sh),
