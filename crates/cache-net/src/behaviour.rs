@@ -24,6 +24,8 @@ use crate::half_open;
 use crate::handshake::Handshake;
 use crate::membership::Membership;
 use crate::relay;
+use crate::metrics::Counters;
+use crate::prompt_close::PromptClose;
 use crate::source::MdnsState;
 use crate::walk;
 
@@ -40,7 +42,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// libp2p forgives the first ping that fails, so that a silent peer is noticed after two intervals
 /// and two timeouts: 14 seconds.
 const PING_INTERVAL: Duration = Duration::from_secs(3);
-const PING_TIMEOUT: Duration = Duration::from_secs(4);
+const PING_TIMEOUT: Duration = Duration::from_millis(3500);
 
 /// Two that dial each other have two connections; a few more cost little, many are an attack.
 const CONNECTIONS_PER_PEER: u32 = 4;
@@ -126,7 +128,7 @@ fn transport(handshake: &Handshake) -> Boxed<(PeerId, StreamMuxerBox)> {
         dns::tokio::Transport::custom(members_only(), nowhere, ResolverOpts::default())
     });
     resolving
-        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+        .map(|(peer, muxer), _| (peer, PromptClose::boxed(muxer)))
         .boxed()
 }
 

@@ -49,6 +49,7 @@ mod metrics;
 mod names;
 mod observed;
 mod p2p;
+mod prompt_close;
 mod rates;
 mod redial;
 #[cfg(feature = "relay")]

@@ -15,6 +15,7 @@ use libp2p::{PeerId, Transport, dcutr, relay, yamux};
 
 use crate::handshake::Handshake;
 
+use crate::prompt_close::PromptClose;
 /// Members that are reached through this one, and connections through it. One more is refused.
 const MOST: usize = 256;
 
@@ -58,7 +59,7 @@ pub(crate) fn over(
         .authenticate(handshake.clone())
         .multiplex(yamux::Config::default())
         .timeout(timeout)
-        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+        .map(|(peer, muxer), _| (peer, PromptClose::boxed(muxer)));
     let both = relayed
         .or_transport(transport)
         .map(|either, _| either.into_inner())

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cache_core::{Transport, TransportError};
-use cache_net::Multiaddr;
+use cache_net::{Multiaddr, Redial};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -158,6 +158,12 @@ async fn a_peer_that_reads_nothing_costs_the_others_nothing() {
     let helpful = start(member_knowing(&[&host])).await;
     let (place, shut) = valve(socket_address(&address(&host))).await;
     let mut config = member();
+    // There is no other way to it, and once it is gone it stays away.
+    config.listen.clear();
+    config.redial = Redial {
+        first: Duration::from_secs(3600),
+        longest: Duration::from_secs(3600),
+    };
     config.bootstrap.push(multiaddr(place));
     let deaf = start(config).await;
     connected(&host, &helpful).await;
@@ -186,6 +192,9 @@ async fn a_peer_that_reads_nothing_costs_the_others_nothing() {
     );
     let busy = host.request(deaf.local_peer(), frame(1)).await;
     assert!(busy.is_err());
+    // Although all that waits to be sent to it leaves no room for a goodbye.
+    until("it is gone", || !sees(&host, &deaf)).await;
+    assert!(sees(&host, &helpful));
 }
 
 #[tokio::test]
