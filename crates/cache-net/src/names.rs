@@ -4,6 +4,7 @@
 //! of several hosts, as a headless service of Kubernetes has, is to yield all of them.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
@@ -18,6 +19,10 @@ const MOST_ADDRESSES: usize = 64;
 
 /// Lookups for one name: `/dnsaddr` may stand for further names.
 const MOST_LOOKUPS: usize = 16;
+
+/// How long an answer of a name server is kept, and how long one that there is nothing.
+const LONGEST_KEPT: Duration = Duration::from_secs(30);
+const LONGEST_MISSED: Duration = Duration::from_secs(5);
 
 /// What the TXT records of `/dnsaddr/NAME` hang on, and how each begins.
 /// <https://github.com/multiformats/multiaddr/blob/master/protocols/DNSADDR.md>
@@ -55,7 +60,14 @@ impl Names {
             let provider = TokioRuntimeProvider::default();
             Ok(TokioResolver::builder_with_config(config, provider))
         };
-        let resolver = builder.and_then(hickory_resolver::ResolverBuilder::build);
+        let resolver = builder.and_then(|mut builder| {
+            let options = builder.options_mut();
+            // A host that has only just been given its name is not to wait for a day, which is
+            // what a server may say, until it is asked for again.
+            options.positive_max_ttl = Some(LONGEST_KEPT);
+            options.negative_max_ttl = Some(LONGEST_MISSED);
+            builder.build()
+        });
         let resolver = resolver.inspect_err(|error| {
             tracing::warn!(
                 "cannot read how to resolve host names (/etc/resolv.conf): {error}; \
