@@ -76,6 +76,8 @@ impl Behaviour {
         peer: &PeerId,
         addresses: impl IntoIterator<Item = Multiaddr>,
     ) {
+        // In place of what it has said before: libp2p keeps all addresses that were ever added.
+        self.kademlia.remove_peer(peer);
         for address in addresses {
             self.kademlia.add_address(peer, address);
         }
