@@ -4,6 +4,7 @@
 //! What goes through a relay is end to end between the two: the relay holds the fleet's secret and
 //! still sees nothing of a connection but its bytes.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use libp2p::core::muxing::StreamMuxerBox;
@@ -14,8 +15,8 @@ use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{PeerId, Transport, dcutr, relay, yamux};
 
 use crate::handshake::Handshake;
-
 use crate::prompt_close::PromptClose;
+
 /// Members that are reached through this one, and connections through it. One more is refused.
 const MOST: usize = 256;
 
@@ -26,6 +27,10 @@ const MOST_PER_PEER: usize = 32;
 /// 128 KiB are less than a frame.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 const MOST_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// What one member may ask for in a minute, of each kind. One more is refused.
+const MOST_IN_A_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(63);
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// What is offered to others, what we use of others', and the way from there to a direct one.
 #[derive(NetworkBehaviour)]
@@ -70,8 +75,13 @@ pub(crate) fn over(
         max_circuits_per_peer: MOST_PER_PEER,
         max_circuit_duration: LONGEST,
         max_circuit_bytes: MOST_BYTES,
+        // libp2p's own are for each address as well, and a fleet behind one NAT has only one.
+        reservation_rate_limiters: Vec::new(),
+        circuit_src_rate_limiters: Vec::new(),
         ..relay::Config::default()
-    };
+    }
+    .reservation_rate_per_peer(MOST_IN_A_MINUTE, MINUTE)
+    .circuit_src_per_peer(MOST_IN_A_MINUTE, MINUTE);
     let behaviour = Behaviour {
         server: Some(relay::Behaviour::new(local, limits)).into(),
         client: Some(client).into(),
