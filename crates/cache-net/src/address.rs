@@ -1,5 +1,7 @@
 //! What an address says, and how it is dialled.
 
+use std::net::IpAddr;
+
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{Multiaddr, PeerId};
@@ -9,6 +11,39 @@ pub(crate) fn named(address: &Multiaddr) -> Option<PeerId> {
     match address.iter().last() {
         Some(Protocol::P2p(peer)) => Some(peer),
         _ => None,
+    }
+}
+
+/// The same address, of whoever is there.
+pub(crate) fn unnamed(address: &Multiaddr) -> Multiaddr {
+    let parts = address.iter();
+    parts
+        .filter(|part| !matches!(part, Protocol::P2p(_)))
+        .collect()
+}
+
+/// The host that an address begins with, where it is no name.
+pub(crate) fn ip(address: &Multiaddr) -> Option<IpAddr> {
+    match address.iter().next()? {
+        Protocol::Ip4(ip) => Some(ip.into()),
+        Protocol::Ip6(ip) => Some(ip.into()),
+        _ => None,
+    }
+}
+
+/// Whether the address is one that every host has for itself.
+pub(crate) fn is_loopback(address: &Multiaddr) -> bool {
+    ip(address).is_some_and(|ip| ip.is_loopback())
+}
+
+/// Whether the address is of use in its own network alone, and not from the internet.
+pub(crate) fn is_private(address: &Multiaddr) -> bool {
+    match ip(address) {
+        Some(IpAddr::V4(ip)) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        Some(IpAddr::V6(ip)) => {
+            ip.is_unique_local() || ip.is_loopback() || ip.is_unicast_link_local()
+        }
+        None => false,
     }
 }
 
@@ -41,6 +76,7 @@ pub(crate) fn dial_peer(peer: PeerId, addresses: Vec<Multiaddr>, port: Port) -> 
         Port::Listening => dial.build(),
     }
 }
+
 /// A dial of whoever is at this address.
 pub(crate) fn dial_address(address: Multiaddr, port: Port) -> DialOpts {
     if let Some(peer) = named(&address) {

@@ -1,14 +1,15 @@
 //! Where we are seen from outside.
 //!
 //! One peer may be wrong about it, or lie. What two say independently is told to the others as an
-//! address of ours: the one behind a NAT whose port is forwarded, or the public one of a machine
-//! that knows only its private one.
+//! address of ours, for as long as they say so: the one behind a NAT whose port is forwarded, or
+//! the public one of a machine that knows only its private one.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
+
+use crate::address::ip;
 
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,9 @@ mod tests;
 /// So many have to agree.
 const QUORUM: usize = 2;
 
-/// Possible addresses that are kept until they are confirmed; further ones are left out.
+/// Possible addresses that are kept. One more takes the place of the oldest that is not agreed
+/// upon, so that a peer that says ever another one keeps none out for long: the others say theirs
+/// again.
 const MOST_CANDIDATES: usize = 16;
 
 /// What connected peers say about us.
@@ -24,9 +27,18 @@ const MOST_CANDIDATES: usize = 16;
 pub(crate) struct Observed {
     /// From where each sees us come. Bounded by the connections.
     seen: HashMap<PeerId, IpAddr>,
-    /// What libp2p makes of it, with the port that we listen on.
+    /// What libp2p makes of it, with the port that we listen on; the oldest first.
     candidates: Vec<Multiaddr>,
-    confirmed: Vec<Multiaddr>,
+    told: Vec<Multiaddr>,
+}
+
+/// What the others are to be told.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// Addresses of ours that they do not know.
+    pub(crate) new: Vec<Multiaddr>,
+    /// Addresses that are ours no more.
+    pub(crate) withdrawn: Vec<Multiaddr>,
 }
 
 impl Observed {
@@ -39,38 +51,50 @@ impl Observed {
 
     /// libp2p thinks that we may be reached there.
     pub(crate) fn candidate(&mut self, address: Multiaddr) {
-        if self.candidates.len() < MOST_CANDIDATES && !self.candidates.contains(&address) {
-            self.candidates.push(address);
+        if self.candidates.contains(&address) {
+            return;
         }
+        if self.candidates.len() >= MOST_CANDIDATES {
+            let doubtful = self.candidates.iter().position(|one| !self.is_agreed(one));
+            let Some(doubtful) = doubtful else { return };
+            self.candidates.remove(doubtful);
+        }
+        self.candidates.push(address);
     }
 
     /// A peer is gone, and with it what it says.
     pub(crate) fn lost(&mut self, peer: &PeerId) {
-        self.seen.remove(peer);
+        let Some(ip) = self.seen.remove(peer) else {
+            return;
+        };
+        if !self.seen.values().any(|seen| *seen == ip) {
+            self.candidates
+                .retain(|one| crate::address::ip(one) != Some(ip));
+        }
     }
 
-    /// What is newly agreed upon and has not been: not what we listen on anyway.
-    pub(crate) fn agreed(&mut self, listening: &[Multiaddr]) -> Vec<Multiaddr> {
-        let seen = &self.seen;
-        let agreed = |address: &Multiaddr| {
-            let ip = ip(address);
-            ip.is_some() && seen.values().filter(|seen| Some(**seen) == ip).count() >= QUORUM
+    /// What has changed since the last time: not what we listen on anyway.
+    pub(crate) fn changed(&mut self, listening: &[Multiaddr]) -> Change {
+        let is_told = |one: &&Multiaddr| self.is_agreed(one) && !listening.contains(one);
+        let agreed: Vec<_> = self.candidates.iter().filter(is_told).cloned().collect();
+        let change = Change {
+            new: without(&agreed, &self.told),
+            withdrawn: without(&self.told, &agreed),
         };
-        let new: Vec<_> = self
-            .candidates
-            .iter()
-            .filter(|one| agreed(one) && !listening.contains(one) && !self.confirmed.contains(one))
-            .cloned()
-            .collect();
-        self.confirmed.extend(new.iter().cloned());
-        new
+        self.told = agreed;
+        change
+    }
+
+    fn is_agreed(&self, address: &Multiaddr) -> bool {
+        let ip = ip(address);
+        let seen = self.seen.values().filter(|seen| Some(**seen) == ip);
+        seen.count() >= QUORUM
     }
 }
 
-fn ip(address: &Multiaddr) -> Option<IpAddr> {
-    match address.iter().next()? {
-        Protocol::Ip4(ip) => Some(ip.into()),
-        Protocol::Ip6(ip) => Some(ip.into()),
-        _ => None,
-    }
+fn without(all: &[Multiaddr], others: &[Multiaddr]) -> Vec<Multiaddr> {
+    all.iter()
+        .filter(|one| !others.contains(one))
+        .cloned()
+        .collect()
 }

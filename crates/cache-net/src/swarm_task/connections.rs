@@ -174,6 +174,11 @@ impl SwarmTask {
         let (bootstrap, gossip) = (&self.bootstrap, &self.swarm.behaviour().gossip);
         let most = self.limits.most_peers();
         let needed = |peer: &PeerId| bootstrap.is_of(*peer) || is_in_mesh(gossip, peer);
+        self.confirm_addresses();
+        if let Some(reservations) = &mut self.reservations {
+            reservations.lost(&peer);
+        }
+        self.subscribed.remove(&peer);
         let mut parted = self.roster.least_useful(most, SETTLED, needed);
         if parted.is_empty() {
             // Gossip finds others; bootstrap peers would be dialled again.

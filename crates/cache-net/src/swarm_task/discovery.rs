@@ -66,8 +66,8 @@ impl SwarmTask {
         self.confirm_addresses();
     }
 
-    /// Tells the others of addresses of ours that several peers agree upon.
-    fn confirm_addresses(&mut self) {
+    /// Tells the others of addresses of ours that several peers agree upon, or no more.
+    pub(super) fn confirm_addresses(&mut self) {
         let Some(observed) = &mut self.observed else {
             return;
         };
@@ -80,7 +80,12 @@ impl SwarmTask {
             .filter(|_| !is_relay)
             .map(|(_, address)| address.clone())
             .collect();
-        for address in observed.agreed(&listening) {
+        let change = observed.changed(&listening);
+        for address in change.withdrawn {
+            tracing::info!("too few peers see us at {address} any more; others are told");
+            self.swarm.remove_external_address(&address);
+        }
+        for address in change.new {
             tracing::info!("peers see us at {address}; others are told");
             self.swarm.add_external_address(address);
         }
