@@ -58,6 +58,7 @@ mod relay;
 #[path = "no_relay.rs"]
 mod relay;
 mod requests;
+mod reservations;
 mod roster;
 mod shunned;
 mod source;

@@ -30,6 +30,7 @@ use crate::listen;
 use crate::metrics::{Counters, Metrics};
 use crate::names::Names;
 use crate::observed::Observed;
+use crate::reservations::Reservations;
 use crate::rates::Rates;
 use crate::requests::Requests;
 use crate::roster::Roster;
@@ -114,7 +115,7 @@ impl P2p {
             names: Names::new(&config.name_servers),
             resolving: FuturesUnordered::new(),
             observed,
-            reservations: config.relay.then(HashMap::new),
+            reservations: config.relay.then(Reservations::default),
             mdns,
             roster: Arc::clone(&roster),
             listening,

@@ -12,7 +12,8 @@ use libp2p::swarm::ConnectionId;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::address::is_relayed;
+use crate::address::{ip, is_loopback, is_private, is_relayed};
+use crate::config::Limits;
 use crate::identity::name;
 use crate::source::Source;
 
@@ -144,10 +145,15 @@ impl Roster {
         self.apart.store(apart, Ordering::Relaxed);
     }
 
-    /// Whether somebody has come to us by himself.
-    pub(crate) fn is_reached(&self) -> bool {
-        let came =
-            |one: &Connection| one.direction == Direction::Inbound && !is_relayed(&one.address);
+    /// Whether somebody has come to us by himself whom we cannot take for a neighbour: where we
+    /// reach `relay` over the internet, somebody from there.
+    pub(crate) fn is_reached_from_beyond(&self, relay: &Multiaddr) -> bool {
+        let far = !is_private(relay);
+        let came = |one: &Connection| {
+            one.direction == Direction::Inbound
+                && !is_relayed(&one.address)
+                && !(far && is_private(&one.address))
+        };
         self.peers
             .iter()
             .any(|peer| peer.connections.iter().any(came))

@@ -28,6 +28,7 @@ use crate::observed::Observed;
 use crate::rates::Rates;
 use crate::redial::Need;
 use crate::requests::{Outcome, Requests};
+use crate::reservations::Reservations;
 use crate::roster::Roster;
 use crate::shunned::Shunned;
 use crate::source::{Discovery, MdnsState};
@@ -90,8 +91,8 @@ pub(crate) struct SwarmTask {
     pub(crate) resolving: FuturesUnordered<BoxFuture<'static, Resolved>>,
     /// `None` where we were told our addresses.
     pub(crate) observed: Option<Observed>,
-    /// The relays that we are reached through, by the listener there; `None` where none is wanted.
-    pub(crate) reservations: Option<HashMap<ListenerId, PeerId>>,
+    /// `None` where no relay is wanted.
+    pub(crate) reservations: Option<Reservations>,
     pub(crate) mdns: MdnsState,
     pub(crate) roster: Arc<Roster>,
     pub(crate) listening: watch::Sender<Listening>,
@@ -176,6 +177,7 @@ impl SwarmTask {
         self.roster.set_apart(self.acquaintances.apart(now));
     }
 
+        self.reserve(now);
     /// How badly one more connection is needed.
     fn need(&self) -> Need {
         let connected = self.roster.len();

@@ -5,11 +5,11 @@ use std::time::Duration;
 use futures::FutureExt;
 use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
-use libp2p::{Multiaddr, PeerId, identify, mdns};
+use libp2p::{Multiaddr, identify, mdns};
 use tokio::time::{Instant, timeout};
 
 use super::SwarmTask;
-use crate::address::is_dialable;
+use crate::address::{is_dialable, is_loopback, unnamed};
 use crate::identity::name;
 use crate::names::NameError;
 use crate::relay::is_offered_by;
@@ -50,8 +50,10 @@ impl SwarmTask {
                 .walk
                 .connected(&peer_id, addresses);
         }
-        if is_offered_by(&info.protocols) {
-            self.reserve(peer_id);
+        if let Some(reservations) = &mut self.reservations
+            && is_offered_by(&info.protocols)
+        {
+            reservations.offered(peer_id, Instant::now());
         }
         if let Some(observed) = &mut self.observed {
             observed.by(peer_id, &info.observed_addr);
@@ -91,33 +93,36 @@ impl SwarmTask {
         }
     }
 
-    /// Has others reach us through this peer, if nobody has come to us directly.
-    fn reserve(&mut self, relay: PeerId) {
+    /// Has others reach us through relays, as long as nobody reaches us directly.
+    pub(super) fn reserve(&mut self, now: Instant) {
         let Some(reservations) = &mut self.reservations else {
             return;
         };
-        let known = reservations.values().any(|one| *one == relay);
-        if known || reservations.len() >= MOST_RESERVATIONS || self.roster.is_reached() {
-            return;
-        }
-        let Some(address) = self.roster.dialled_at(&name(&relay)) else {
-            return;
-        };
-        let through = address
-            .iter()
-            .filter(|part| !matches!(part, Protocol::P2p(_)))
-            .chain([Protocol::P2p(relay), Protocol::P2pCircuit])
-            .collect();
-        match self.swarm.listen_on(through) {
-            Ok(listener) => drop(reservations.insert(listener, relay)),
-            Err(error) => tracing::debug!(%relay, %error, "cannot be reached through it"),
+        for relay in reservations.due(now) {
+            let address = self.roster.dialled_at(&name(&relay));
+            let Some(address) = address.filter(|one| !self.roster.is_reached_from_beyond(one))
+            else {
+                reservations.failed(&relay, now);
+                continue;
+            };
+            let through = unnamed(&address)
+                .with(Protocol::P2p(relay))
+                .with(Protocol::P2pCircuit);
+            match self.swarm.listen_on(through) {
+                Ok(listener) => reservations.begun(listener, relay),
+                Err(error) => {
+                    tracing::debug!(%relay, %error, "cannot be reached through it");
+                    reservations.failed(&relay, now);
+                }
+            }
         }
     }
 
     /// Takes note that we are reached through a relay no more; tells whether it was one.
     pub(super) fn end_reservation(&mut self, listener: ListenerId) -> bool {
         let reservations = self.reservations.as_mut();
-        let Some(relay) = reservations.and_then(|all| all.remove(&listener)) else {
+        let now = Instant::now();
+        let Some(relay) = reservations.and_then(|all| all.ended(listener, now)) else {
             return false;
         };
         tracing::info!("peers no longer reach us through peer {relay}");
