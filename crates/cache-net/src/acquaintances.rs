@@ -4,6 +4,7 @@
 //! This is bookkeeping only, as [`bootstrap`](crate::bootstrap) is.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use libp2p::swarm::ConnectionId;
@@ -12,7 +13,7 @@ use libp2p::{Multiaddr, PeerId};
 use rand::seq::IteratorRandom;
 use tokio::time::Instant;
 
-use crate::address::{Port, dial_peer, is_dialable, is_relayed};
+use crate::address::{Port, dial_peer, ip, is_dialable, is_loopback, is_relayed, named};
 use crate::config::Redial;
 use crate::redial::{Need, Pauses};
 use crate::source::{Found, Source};
@@ -39,6 +40,9 @@ pub(crate) const FORGOTTEN: Duration = walk::INTERVAL.saturating_mul(5).checked_
 /// somebody else to talk to.
 const PATIENCE: u32 = 8;
 
+/// Lost so often in a row, soon after it was connected, a peer is no news any more.
+const UNSTEADY: u32 = 3;
+
 /// Everybody that we have heard of.
 pub(crate) struct Acquaintances {
     local: PeerId,
@@ -56,6 +60,8 @@ struct Acquaintance {
     state: State,
     /// Dials that failed since it was last connected for a while.
     failures: u32,
+    /// How often in a row it was lost soon after it was connected.
+    losses: u32,
 }
 
 enum State {
@@ -101,6 +107,15 @@ impl Acquaintances {
         }
     }
 
+    /// Takes note of those who were known when we last stopped.
+    pub(crate) fn remember(&mut self, known: Vec<Multiaddr>, now: Instant) {
+        for address in known {
+            if let Some(peer) = named(&address) {
+                self.hear_of(peer, address, Source::Known, now);
+            }
+        }
+    }
+
     /// Takes note of somebody who may be a member.
     pub(crate) fn hear_of(
         &mut self,
@@ -130,6 +145,7 @@ impl Acquaintances {
             mentioned: None,
             state: State::Waiting(now),
             failures: 0,
+            losses: 0,
         }))
     }
 
@@ -189,7 +205,9 @@ impl Acquaintances {
             && now - since >= self.pauses.longest()
         {
             known.failures = 0;
+            known.losses = 0;
         }
+        known.losses = known.losses.saturating_add(1);
         let pause = match need {
             Need::Great => self.pauses.after(known.failures),
             Need::Some | Need::Little => self.pauses.leisurely(),
@@ -217,6 +235,18 @@ impl Acquaintances {
             self.peers.remove(&peer);
         }
         true
+    }
+
+    /// Whether a peer comes and goes: its connections have ended soon, several times.
+    pub(crate) fn is_unsteady(&self, peer: &PeerId) -> bool {
+        let known = self.peers.get(peer);
+        known.is_some_and(|one| one.losses >= UNSTEADY)
+    }
+
+    /// Whether a peer says that it can be reached at this host.
+    pub(crate) fn is_at(&self, peer: &PeerId, host: IpAddr) -> bool {
+        let known = self.peers.get(peer);
+        known.is_some_and(|one| one.addresses.iter().any(|at| ip(at) == Some(host)))
     }
 
     /// How many members are out there that we are not connected to.
@@ -276,7 +306,7 @@ impl Acquaintances {
     }
 
     /// How many are being dialled.
-    fn dials(&self) -> usize {
+    pub(crate) fn dials(&self) -> usize {
         let dialled = |one: &&Acquaintance| matches!(one.state, State::Dialling(_));
         self.peers.values().filter(dialled).count()
     }
@@ -303,11 +333,16 @@ impl Acquaintance {
         self.mentioned.is_some_and(|then| now - then < FORGOTTEN)
     }
 
-    /// Where it can be dialled. Through a relay, that is, by who has the relay on.
+    /// Where it can be dialled. Through a relay, that is, by who has the relay on; at a loopback
+    /// address, where it has no other, so that it can only be on this host.
     fn ways(&self, port: Port) -> impl Iterator<Item = &Multiaddr> {
         let relayed = port == Port::Listening;
-        let addresses = self.addresses.iter();
-        addresses.filter(move |one| is_dialable(one) && (relayed || !is_relayed(one)))
+        let addresses = || {
+            let addresses = self.addresses.iter();
+            addresses.filter(move |one| is_dialable(one) && (relayed || !is_relayed(one)))
+        };
+        let elsewhere = addresses().any(|one| !is_loopback(one));
+        addresses().filter(move |one| !elsewhere || !is_loopback(one))
     }
 
     fn waits_until(&self, port: Port) -> Option<Instant> {

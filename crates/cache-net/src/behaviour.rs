@@ -1,6 +1,7 @@
 //! What a swarm of ours is made of: which of libp2p's protocols it speaks, and with what bounds.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use libp2p::allow_block_list::BlockedPeers;
@@ -23,9 +24,9 @@ use crate::gossip;
 use crate::half_open;
 use crate::handshake::Handshake;
 use crate::membership::Membership;
-use crate::relay;
 use crate::metrics::Counters;
 use crate::prompt_close::PromptClose;
+use crate::relay;
 use crate::source::MdnsState;
 use crate::walk;
 
@@ -40,7 +41,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// libp2p forgives the first ping that fails, so that a silent peer is noticed after two intervals
-/// and two timeouts: 14 seconds.
+/// and two timeouts: 13 seconds. With a goodbye that it does not read it is gone after 15.
 const PING_INTERVAL: Duration = Duration::from_secs(3);
 const PING_TIMEOUT: Duration = Duration::from_millis(3500);
 
@@ -69,6 +70,7 @@ pub(crate) fn swarm(
     keypair: &Keypair,
     memberships: impl IntoIterator<Item = Membership>,
     limits: &Limits,
+    counters: &Arc<Counters>,
     mdns: bool,
     relay: bool,
 ) -> Result<(Swarm<Behaviour>, MdnsState), StartError> {
@@ -87,7 +89,7 @@ pub(crate) fn swarm(
     let (mdns, mdns_state) = local_network(mdns, local);
     let direct = transport(&handshake);
     let (transport, relay) = relay::over(direct, &handshake, local, relay, CONNECT_TIMEOUT);
-    let behaviour = behaviour(keypair, limits, mdns, relay)?;
+    let behaviour = behaviour(keypair, limits, counters, mdns, relay)?;
     let swarm = Swarm::new(transport, behaviour, local, config);
     Ok((swarm, mdns_state))
 }
@@ -135,6 +137,7 @@ fn transport(handshake: &Handshake) -> Boxed<(PeerId, StreamMuxerBox)> {
 fn behaviour(
     keypair: &Keypair,
     limits: &Limits,
+    counters: &Arc<Counters>,
     mdns: Toggle<mdns::tokio::Behaviour>,
     relay: relay::Behaviour,
 ) -> Result<Behaviour, StartError> {
@@ -160,9 +163,7 @@ fn behaviour(
         half_open: half_open::Behaviour::new(limits.pending_connections_per_host),
         shunned: allow_block_list::Behaviour::default(),
         frames: request_response::Behaviour::with_codec(
-            FrameCodec {
-                limit: limits.frame,
-            },
+            FrameCodec::new(limits, Arc::clone(counters)),
             [(codec::PROTOCOL, request_response::ProtocolSupport::Full)],
             frames,
         ),
@@ -172,7 +173,7 @@ fn behaviour(
                 .with_timeout(PING_TIMEOUT),
         ),
         identify: identify::Behaviour::new(identify),
-        gossip: gossip::behaviour(limits.frame)?,
+        gossip: gossip::behaviour(limits.published_frame)?,
         walk: walk::Behaviour::new(keypair.public().to_peer_id()),
         mdns,
         relay,

@@ -4,12 +4,17 @@
 //! length comes first and is checked before any room is made for what it promises.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use cache_core::{FrameKind, MAX_FRAME};
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use libp2p::StreamProtocol;
 use libp2p::request_response::Codec;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::config::Limits;
+use crate::metrics::Counters;
 
 #[cfg(test)]
 mod tests;
@@ -54,18 +59,24 @@ pub(crate) enum ProtocolError {
     TooLarge { size: usize, limit: usize },
     #[error("unknown kind {0}")]
     UnknownKind(u8),
+    #[error("too much is being read already")]
+    NoRoom,
 }
 
 impl ProtocolError {
     /// Whether a stream was given up because of what no peer in good order sends. A member whose
     /// limit is above ours is in good order, up to what a frame may ever be.
     pub(crate) fn is_offence(error: &io::Error) -> bool {
-        let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-        match inner {
+        match Self::inside(error) {
             Some(Self::TooLarge { size, limit }) => *size > MAX_FRAME.max(*limit),
             Some(Self::UnknownKind(_)) => true,
-            None => false,
+            Some(Self::NoRoom) | None => false,
         }
+    }
+
+    /// What is inside an [`io::Error`], where it is one of these.
+    fn inside(error: &io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
     }
 }
 
@@ -76,10 +87,36 @@ impl From<ProtocolError> for io::Error {
 }
 
 /// The codec for libp2p's request-response.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct FrameCodec {
     /// The longest payload in bytes, either way.
-    pub(crate) limit: usize,
+    limit: usize,
+    /// One permit for each byte beyond the first step of what may be read at one time, on all
+    /// streams of all connections.
+    room: Arc<Semaphore>,
+    /// libp2p keeps to itself why a frame was not read.
+    counters: Arc<Counters>,
+}
+
+impl FrameCodec {
+    pub(crate) fn new(limits: &Limits, counters: Arc<Counters>) -> Self {
+        let room = limits.inbound_bytes.max(limits.frame);
+        Self {
+            limit: limits.frame,
+            room: Arc::new(Semaphore::new(room.min(Semaphore::MAX_PERMITS))),
+            counters,
+        }
+    }
+
+    /// Room for so many bytes more of a frame.
+    fn take(&self, bytes: usize) -> io::Result<SemaphorePermit<'_>> {
+        let permits = u32::try_from(bytes).ok();
+        let room = permits.and_then(|permits| self.room.try_acquire_many(permits).ok());
+        room.ok_or_else(|| {
+            self.counters.no_room.one();
+            ProtocolError::NoRoom.into()
+        })
+    }
 }
 
 impl Codec for FrameCodec {
@@ -91,7 +128,7 @@ impl Codec for FrameCodec {
     where
         T: AsyncRead + Unpin + Send,
     {
-        let (kind, payload) = read(io, self.limit).await?;
+        let (kind, payload) = read(io, self).await?;
         let kind = match kind {
             REQUEST => FrameKind::Request,
             BROADCAST => FrameKind::Broadcast,
@@ -104,7 +141,7 @@ impl Codec for FrameCodec {
     where
         T: AsyncRead + Unpin + Send,
     {
-        match read(io, self.limit).await? {
+        match read(io, self).await? {
             (ANSWERED, payload) => Ok(Reply::Answered(payload)),
             (DECLINED, _) => Ok(Reply::Declined),
             (BUSY, _) => Ok(Reply::Busy),
@@ -145,7 +182,8 @@ impl Codec for FrameCodec {
     }
 }
 
-async fn read<T: AsyncRead + Unpin>(io: &mut T, limit: usize) -> io::Result<(u8, Bytes)> {
+async fn read<T: AsyncRead + Unpin>(io: &mut T, codec: &FrameCodec) -> io::Result<(u8, Bytes)> {
+    let limit = codec.limit;
     let mut header = [0; HEADER];
     io.read_exact(&mut header).await?;
     let [kind, length @ ..] = header;
@@ -155,11 +193,16 @@ async fn read<T: AsyncRead + Unpin>(io: &mut T, limit: usize) -> io::Result<(u8,
     }
 
     // Room grows with what arrives, not with what was announced: a peer that announces 8 MiB and
-    // sends nothing ties up 16 KiB.
+    // sends nothing ties up 16 KiB. The first step needs no permit, so that many who send half of
+    // a large frame keep nobody from sending a small one.
     let mut payload = Vec::new();
+    let mut taken = Vec::new();
     while payload.len() < size {
         let filled = payload.len();
         let step = filled.max(FIRST_STEP).min(size - filled);
+        if filled > 0 {
+            taken.push(codec.take(step)?);
+        }
         payload.reserve_exact(step);
         payload.resize(filled + step, 0);
         io.read_exact(&mut payload[filled..]).await?;

@@ -105,10 +105,18 @@ pub struct Limits {
     /// Frames that wait to be accepted. One more is refused, and its sender told
     /// [`Busy`](cache_core::TransportError::Busy).
     pub inbound_queue: usize,
-    /// Bytes of the frames that wait to be accepted; at least [`Limits::frame`], so that a frame of
-    /// any length fits an empty queue. One that does not fit is refused, and its sender told
-    /// [`Busy`](cache_core::TransportError::Busy); a shorter one may still fit.
+    /// Bytes of the frames that wait to be accepted, and as many of those that are being read; at
+    /// least [`Limits::frame`], so that a frame of any length fits an empty queue. One that does not
+    /// fit is refused, and its sender told [`Busy`](cache_core::TransportError::Busy) where it was
+    /// read, else [`Declined`](cache_core::TransportError::Declined); a shorter one may still fit.
+    /// Of this and of [`Limits::inbound_queue`] one peer may take up a quarter, or one frame.
     pub inbound_bytes: usize,
+    /// Bytes of frames under way to one peer; a longer frame goes alone. One request more is
+    /// [`Busy`](cache_core::TransportError::Busy); a broadcast waits for its turn.
+    pub outbound_bytes_per_peer: usize,
+    /// Bytes of answers that wait for one peer to read them; a longer one goes alone. Instead of one
+    /// more, the peer is told [`Busy`](cache_core::TransportError::Busy).
+    pub reply_bytes_per_peer: usize,
     /// Requests that a peer may send in a second. One more is refused, and its sender told
     /// [`Busy`](cache_core::TransportError::Busy).
     pub requests_per_second: u32,
@@ -137,6 +145,14 @@ pub struct Limits {
     /// A broadcast is sent to each peer, and acknowledged by it, as long as there are no more than
     /// these and no other members. Else it is published, and passed on by who gets it.
     pub acknowledging_peers: usize,
+    /// The longest frame that is published. A longer one is sent to each connected peer, and
+    /// acknowledged by it, however many there are; members that are not connected have to ask for
+    /// what is in it.
+    pub published_frame: usize,
+    /// Bytes that are published in a second, by us and by those whose frames we pass on, and that
+    /// therefore are kept for some seconds. What is too much of our own is sent to each connected
+    /// peer; what is too much of others' is dropped.
+    pub published_bytes_per_second: u32,
 }
 
 impl Limits {
@@ -145,6 +161,14 @@ impl Limits {
         let most = usize::try_from(self.connections).unwrap_or(usize::MAX);
         let wanted = self.wanted_peers.min(most);
         wanted + (most - wanted) / 2
+    }
+
+    /// With no more peers than these, one that there is something to ask is dialled: some room is
+    /// left for newcomers.
+    pub(crate) fn most_peers_and_wanted(&self) -> usize {
+        let most = usize::try_from(self.connections).unwrap_or(usize::MAX);
+        let kept = self.most_peers();
+        kept + (most - kept).div_ceil(2)
     }
 
     /// [`Limits::in_flight_per_peer`], made possible. Both sides can have that many streams on a
@@ -162,6 +186,8 @@ impl Default for Limits {
             in_flight_per_peer: 64,
             inbound_queue: 1024,
             inbound_bytes: 64 * 1024 * 1024,
+            outbound_bytes_per_peer: 4 * 1024 * 1024,
+            reply_bytes_per_peer: 16 * 1024 * 1024,
             requests_per_second: 10_000,
             broadcasts_per_second: 5_000,
             unopened_per_minute: 20_000,
@@ -171,6 +197,9 @@ impl Default for Limits {
             connections: 32,
             wanted_peers: 16,
             acknowledging_peers: 16,
+            // A value of 64 KiB, and what wraps it.
+            published_frame: 68 * 1024,
+            published_bytes_per_second: 8 * 1024 * 1024,
         }
     }
 }

@@ -27,9 +27,16 @@ const NONCE: usize = 8;
 /// What surrounds a frame on its way.
 const OVERHEAD: usize = 1024;
 
-/// Frames that wait for one peer to take them. One more is dropped: the peer asks for it when it
-/// hears of it from others.
-const QUEUE: usize = 256;
+/// Frames that wait for one peer to take them: 4 MiB of the longest that are published by default.
+/// One more is dropped: the peer asks for it when it hears of it from others.
+const QUEUE: usize = 64;
+
+/// For so many heartbeats of a second each a frame is kept, for those who have only heard of it.
+const HISTORY: usize = 3;
+
+/// Who is subscribed for that long has had two heartbeats to hear of what is published, by us or by
+/// others.
+pub(crate) const SETTLED: Duration = Duration::from_secs(2);
 
 /// A node that has just started is a part of the mesh after this, and not after libp2p's five
 /// seconds.
@@ -45,6 +52,8 @@ pub(crate) fn behaviour(limit: usize) -> Result<Behaviour, StartError> {
         .message_id_fn(id)
         .heartbeat_initial_delay(FIRST_HEARTBEAT)
         .connection_handler_queue_len(QUEUE)
+        .history_length(HISTORY)
+        .history_gossip(HISTORY)
         // To a few, who pass it on; not to everybody oneself.
         .flood_publish(false)
         .build()
@@ -57,20 +66,16 @@ pub(crate) fn behaviour(limit: usize) -> Result<Behaviour, StartError> {
     Ok(behaviour)
 }
 
-/// Publishes a frame; tells which of the connected peers are subscribed, and so will have it from us
-/// or from others.
-pub(crate) fn publish(
-    behaviour: &mut Behaviour,
-    frame: &[u8],
-) -> Result<Vec<PeerId>, PublishError> {
+/// Publishes a frame.
+pub(crate) fn publish(behaviour: &mut Behaviour, frame: &[u8]) -> Result<(), PublishError> {
     let nonce: [u8; NONCE] = rand::random();
     let message = [&nonce, frame].concat();
-    let topic = topic().hash();
-    behaviour.publish(topic.clone(), message)?;
-    let subscribed = behaviour
-        .all_peers()
-        .filter(|(_, topics)| topics.contains(&&topic));
-    Ok(subscribed.map(|(peer, _)| *peer).collect())
+    behaviour.publish(topic(), message).map(drop)
+}
+
+/// The frame's length on its way.
+pub(crate) fn published_len(frame: &[u8]) -> usize {
+    frame.len().saturating_add(NONCE)
 }
 
 /// The frame in a message; `None` where there is none.

@@ -61,9 +61,11 @@ mod requests;
 mod reservations;
 mod roster;
 mod shunned;
+mod slots;
 mod source;
 mod spared;
 mod strangers;
+mod suspicion;
 mod swarm_task;
 mod trouble;
 mod walk;
@@ -75,7 +77,10 @@ pub use identity::{Identity, IdentityError};
 pub use libp2p::Multiaddr;
 pub use libp2p::multiaddr::Protocol;
 pub use membership::Membership;
-pub use metrics::{Bytes, Dials, GossipCounts, Latency, Metrics, Refusals, RequestOutcomes};
+pub use metrics::{
+    Bytes, Connections, Deliveries, Dials, GossipCounts, Latency, Metrics, Refusals,
+    RequestOutcomes,
+};
 pub use p2p::P2p;
 pub use source::{BootstrapReport, Discovery, Found, MdnsState, Source, TargetReport, TargetState};
 

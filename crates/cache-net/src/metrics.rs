@@ -23,10 +23,14 @@ pub struct Metrics {
     pub apart: u64,
     /// What became of connections that we have tried to make.
     pub dials: Dials,
+    /// Connections that others have made to us, and all that have ended.
+    pub connections: Connections,
     /// What became of requests that we have sent.
     pub requests: RequestOutcomes,
     /// How long those took that were answered.
     pub latency: Latency,
+    /// What came of broadcasts that were sent to a peer directly; each peer counts.
+    pub deliveries: Deliveries,
     /// What came of broadcasts that were published.
     pub gossip: GossipCounts,
     /// What was refused, so that others are served.
@@ -44,6 +48,28 @@ pub struct Dials {
     /// Somebody was there, with another secret.
     pub other_secret: u64,
     /// Nobody was there, or another peer than the one that was looked for.
+    pub failed: u64,
+    /// We did not let ourselves: too many connections, or to a peer that is shunned.
+    pub refused: u64,
+}
+
+/// Connections that others have made to us, and all that have ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Connections {
+    /// By others, to us.
+    pub inbound: u64,
+    /// Either way, and closed since.
+    pub closed: u64,
+}
+
+/// What came of broadcasts that were sent to a peer directly.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Deliveries {
+    /// The peer has confirmed it.
+    pub acked: u64,
+    /// It has not, or is suspect and was passed over.
     pub failed: u64,
 }
 
@@ -135,7 +161,10 @@ impl Count {
 /// The numbers themselves.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    dials: [Count; 3],
+    dials: [Count; 4],
+    deliveries: [Count; 2],
+    pub(crate) connected_inbound: Count,
+    pub(crate) connections_closed: Count,
     requests: [Count; 6],
     latency: [Count; BOUNDS.len() + 1],
     latency_micros: Count,
@@ -159,7 +188,17 @@ impl Counters {
         match trouble {
             Trouble::Ourselves | Trouble::NotNeeded => {}
             Trouble::OtherSecret => self.dials[1].one(),
+            Trouble::TooManyConnections | Trouble::Shunned => self.dials[3].one(),
             _ => self.dials[2].one(),
+        }
+    }
+
+    /// A broadcast has been sent to one peer, or not.
+    pub(crate) fn delivered<T>(&self, outcome: &Result<T, TransportError>) {
+        let [acked, failed] = &self.deliveries;
+        match outcome {
+            Ok(_) => acked.one(),
+            Err(_) => failed.one(),
         }
     }
 
@@ -192,7 +231,7 @@ impl Counters {
 
     /// The numbers now, but for those that are counted elsewhere.
     pub(crate) fn snapshot(&self) -> Metrics {
-        let [succeeded, other_secret, failed] = self.dials.each_ref().map(Count::get);
+        let [succeeded, other_secret, failed, refused] = self.dials.each_ref().map(Count::get);
         let [answered, unreachable, timed_out, busy, declined, not_sent] =
             self.requests.each_ref().map(Count::get);
         let bounds = BOUNDS.iter().map(|bound| Duration::from_millis(*bound));
@@ -202,6 +241,15 @@ impl Counters {
                 succeeded,
                 other_secret,
                 failed,
+                refused,
+            },
+            connections: Connections {
+                inbound: self.connected_inbound.get(),
+                closed: self.connections_closed.get(),
+            },
+            deliveries: Deliveries {
+                acked: self.deliveries[0].get(),
+                failed: self.deliveries[1].get(),
             },
             requests: RequestOutcomes {
                 answered,

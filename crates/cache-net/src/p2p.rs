@@ -11,34 +11,35 @@ use bytes::Bytes;
 use cache_core::{
     Delivery, FrameKind, Inbound, Misconduct, PeerId, PeerInfo, Transport, TransportError,
 };
-use futures::future::join_all;
 use futures::stream::FuturesUnordered;
 use libp2p::Multiaddr;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, TryAcquireError, mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::sync::{Mutex, TryAcquireError, mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::acquaintances::Acquaintances;
-use crate::address::{Port, named};
+use crate::address::Port;
 use crate::behaviour;
 use crate::bootstrap::Bootstrap;
 use crate::codec::Frame;
 use crate::config::{Config, Limits};
 use crate::error::StartError;
-use crate::identity::name;
 use crate::inbound;
 use crate::listen;
 use crate::metrics::{Counters, Metrics};
 use crate::names::Names;
 use crate::observed::Observed;
-use crate::reservations::Reservations;
 use crate::rates::Rates;
 use crate::requests::Requests;
+use crate::reservations::Reservations;
 use crate::roster::Roster;
 use crate::shunned::{Offence, Shunned};
+use crate::slots::Slot;
 use crate::source::{Discovery, Source};
 use crate::spared::Spared;
 use crate::strangers::Strangers;
-use crate::swarm_task::{Command, Listening, Outbound, Publication, SwarmTask};
+use crate::swarm_task::{Command, Listening, Outbound, SwarmTask};
+
+mod broadcast;
 
 /// Frames on their way to the swarm's task. When it is full, senders wait, within their deadline.
 const COMMAND_QUEUE: usize = 256;
@@ -48,9 +49,6 @@ const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What [`P2p::known_peers`] tells at most.
 const MOST_KNOWN_PEERS: usize = 64;
-
-/// How long a broadcast leaves a peer alone before it tries it a second time.
-const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Moves frames between the members of a fleet over libp2p.
 ///
@@ -81,16 +79,19 @@ impl P2p {
         let port = Port::of(config.relay);
         let bootstrap = Bootstrap::new(config.bootstrap, config.redial, rand::random(), port, now)?;
         let keypair = config.identity.into_keypair();
+        let counters = Arc::new(Counters::default());
         let memberships = iter::once(config.membership).chain(config.previous_membership);
-        let (mut swarm, mdns) =
-            behaviour::swarm(&keypair, memberships, &limits, config.mdns, config.relay)?;
+        let (mut swarm, mdns) = behaviour::swarm(
+            &keypair,
+            memberships,
+            &limits,
+            &counters,
+            config.mdns,
+            config.relay,
+        )?;
         let mut acquaintances =
             Acquaintances::new(*swarm.local_peer_id(), config.redial, rand::random(), port);
-        for address in config.known {
-            if let Some(peer) = named(&address) {
-                acquaintances.hear_of(peer, address, Source::Known, now);
-            }
-        }
+        acquaintances.remember(config.known, now);
         let observed = config.external.is_empty().then(Observed::default);
         for address in config.external {
             swarm.add_external_address(address);
@@ -102,9 +103,8 @@ impl P2p {
             })?);
         }
 
-        let roster = Arc::new(Roster::new(limits.in_flight()));
+        let roster = Arc::new(Roster::new(limits));
         let shunned = Arc::new(Shunned::new(limits.shunned_for));
-        let counters = Arc::new(Counters::default());
         let (commands, commanded) = mpsc::channel(COMMAND_QUEUE);
         let (inbound, accepted) = inbound::queue(&limits);
         let (listening, listening_now) = watch::channel(Listening::new());
@@ -122,6 +122,7 @@ impl P2p {
             inbound,
             limits,
             requests: Requests::default(),
+            subscribed: HashMap::new(),
             replies: FuturesUnordered::new(),
             strangers: Strangers::default(),
             shunned: Arc::clone(&shunned),
@@ -183,11 +184,22 @@ impl P2p {
         known.await.unwrap_or_default()
     }
 
-    /// Has the task answer; `None` where there is no task any more.
+    /// Has the task answer within the deadline; `None` where it does not, or is no more.
     async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+        self.ask_by(self.deadline(), question).await
+    }
+
+    async fn ask_by<T>(
+        &self,
+        deadline: Instant,
+        question: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Option<T> {
         let (answer, answered) = oneshot::channel();
-        self.commands.send(question(answer)).await.ok()?;
-        answered.await.ok()
+        let asked = async {
+            self.commands.send(question(answer)).await.ok()?;
+            answered.await.ok()
+        };
+        timeout_at(deadline, asked).await.ok().flatten()
     }
 
     fn check_size(&self, frame: &Bytes) -> Result<(), TransportError> {
@@ -211,14 +223,15 @@ impl P2p {
             }
             return Err(TransportError::Unreachable(to));
         };
-        let slot = Arc::clone(&route.slots).try_acquire_owned();
+        let slot = route.slots.try_take(frame.len());
         let slot = slot.map_err(|error| match error {
             TryAcquireError::NoPermits => TransportError::Busy,
             TryAcquireError::Closed => TransportError::Unreachable(to),
         })?;
         self.roster.used(&to);
-        let answered = self.send(route.peer, FrameKind::Request, frame, slot);
-        self.end_by(self.deadline(), to, answered).await
+        let deadline = self.deadline();
+        let answered = self.send(route.peer, FrameKind::Request, frame, slot, deadline);
+        self.end_by(deadline, to, answered).await
     }
 
     /// Sends a frame whose slot is taken, and waits for the answer.
@@ -227,8 +240,13 @@ impl P2p {
         to: libp2p::PeerId,
         kind: FrameKind,
         payload: Bytes,
-        slot: OwnedSemaphorePermit,
+        slot: Slot,
+        deadline: Instant,
     ) -> Result<Bytes, TransportError> {
+        // That our own queue is full is no fault of the peer's.
+        let turn = timeout_at(deadline, self.commands.reserve()).await;
+        let turn = turn.map_err(|_| TransportError::Busy)?;
+        let turn = turn.map_err(|_| TransportError::Closed)?;
         let (answer, answered) = oneshot::channel();
         let outbound = Outbound {
             to,
@@ -236,67 +254,8 @@ impl P2p {
             answer,
             slot,
         };
-        let sent = self.commands.send(Command::Send(outbound)).await;
-        sent.map_err(|_| TransportError::Closed)?;
+        turn.send(Command::Send(outbound));
         answered.await.map_err(|_| TransportError::Closed)?
-    }
-
-    /// Sends a broadcast to one peer when there is a slot for it, unless the peer is suspect.
-    async fn send_in_turn(&self, to: PeerId, frame: Bytes) -> Result<Bytes, TransportError> {
-        if self.roster.is_suspect(&to) {
-            return Err(TransportError::Unreachable(to));
-        }
-        let route = self.roster.route(&to);
-        let route = route.ok_or(TransportError::Unreachable(to))?;
-        let slot = Arc::clone(&route.slots).acquire_owned().await;
-        let slot = slot.map_err(|_| TransportError::Unreachable(to))?;
-        // Others waited in vain meanwhile: their slots are what became free.
-        if self.roster.is_suspect(&to) {
-            return Err(TransportError::Unreachable(to));
-        }
-        self.send(route.peer, FrameKind::Broadcast, frame, slot)
-            .await
-    }
-
-    /// Has one peer confirm a broadcast, at the second try at the latest. A suspect peer gets none.
-    async fn deliver(&self, to: PeerId, frame: &Bytes) -> Result<(), TransportError> {
-        let Err(error) = self.send_in_turn(to, frame.clone()).await else {
-            return Ok(());
-        };
-        if self.roster.is_suspect(&to) {
-            return Err(error);
-        }
-        tracing::debug!(peer = %to, %error, "a broadcast is not confirmed, trying again");
-        sleep(RETRY_PAUSE).await;
-        self.send_in_turn(to, frame.clone()).await.map(drop)
-    }
-
-    /// Publishes a frame; tells which of the connected peers are subscribed.
-    async fn publish(&self, frame: Bytes) -> Vec<PeerId> {
-        let publication = |answer| Command::Publish(Publication { frame, answer });
-        let published = timeout(self.limits.deadline, self.ask(publication)).await;
-        let published = published.ok().flatten().unwrap_or_default();
-        published.iter().map(name).collect()
-    }
-
-    /// Has each of these peers confirm a frame.
-    async fn deliver_to_each(&self, peers: Vec<PeerId>, frame: &Bytes) -> Delivery {
-        let deadline = self.deadline();
-        // Each peer for itself: one that is silent delays nobody else's frame. But it delays the
-        // end, and with it a caller who sends the next frame only then, so that it does so once:
-        // suspect peers are passed over.
-        let outcomes = peers.into_iter().map(async |peer| {
-            let delivered = self.end_by(deadline, peer, self.deliver(peer, frame)).await;
-            (peer, delivered)
-        });
-        let mut delivery = Delivery::default();
-        for (peer, outcome) in join_all(outcomes).await {
-            match outcome {
-                Ok(()) => delivery.acked.push(peer),
-                Err(_) => delivery.failed.push(peer),
-            }
-        }
-        delivery
     }
 
     /// Waits for what a peer is to do until `deadline`; from there on the peer is suspect.
@@ -344,23 +303,7 @@ impl Transport for P2p {
     }
 
     async fn broadcast(&self, frame: Bytes) -> Result<Delivery, TransportError> {
-        self.check_size(&frame)?;
-        if self.commands.is_closed() {
-            return Err(TransportError::Closed);
-        }
-        let mut peers = self.roster.names();
-        let is_crowd = peers.len() > self.limits.acknowledging_peers || self.roster.apart() > 0;
-        let published = match is_crowd {
-            true => self.publish(frame.clone()).await,
-            false => Vec::new(),
-        };
-        // Who has just come is not subscribed yet, and hears of nothing that was published before.
-        peers.retain(|peer| !published.contains(peer));
-        let delivery = self.deliver_to_each(peers, &frame).await;
-        Ok(Delivery {
-            published,
-            ..delivery
-        })
+        self.broadcast_to_all(frame).await
     }
 
     async fn accept(&self) -> Option<Inbound> {

@@ -8,6 +8,7 @@ use std::num::NonZeroU32;
 use governor::clock::{Clock, MonotonicClock};
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
+use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use libp2p::PeerId;
 
@@ -25,6 +26,8 @@ type PerPeer<C> =
 pub(crate) struct Rates<C: Clock = MonotonicClock> {
     requests: PerPeer<C>,
     broadcasts: PerPeer<C>,
+    /// Bytes, and for all together.
+    published: RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<<C as Clock>::Instant>>,
 }
 
 /// What is counted apart.
@@ -50,6 +53,12 @@ impl<C: Clock + Clone> Rates<C> {
         Self {
             requests: per_second(limits.requests_per_second),
             broadcasts: per_second(limits.broadcasts_per_second),
+            published: RateLimiter::direct_with_clock(
+                Quota::per_second(
+                    NonZeroU32::new(limits.published_bytes_per_second).unwrap_or(NonZeroU32::MIN),
+                ),
+                clock.clone(),
+            ),
         }
     }
 
@@ -60,6 +69,15 @@ impl<C: Clock + Clone> Rates<C> {
             Kind::Broadcast => &self.broadcasts,
         };
         limiter.check_key(from).is_ok()
+    }
+
+    /// Whether so many bytes more may be published or passed on now.
+    pub(crate) fn admits_published(&self, bytes: usize) -> bool {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let Some(bytes) = NonZeroU32::new(bytes) else {
+            return true;
+        };
+        matches!(self.published.check_n(bytes), Ok(Ok(())))
     }
 
     /// Forgets those who have sent nothing lately.

@@ -6,11 +6,12 @@ use bytes::Bytes;
 use cache_core::TransportError;
 use libp2p::PeerId;
 use libp2p::request_response::OutboundRequestId;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::codec::Frame;
 use crate::identity::name;
+use crate::slots::Slot;
 
 /// What became of a frame.
 pub(crate) type Outcome = Result<Bytes, TransportError>;
@@ -30,7 +31,7 @@ pub(crate) struct Pending {
     /// When libp2p must have told what became of the frame.
     pub(crate) overdue: Instant,
     /// Given back when libp2p is done, which can be after the sender has given up.
-    pub(crate) slot: OwnedSemaphorePermit,
+    pub(crate) slot: Slot,
 }
 
 impl Requests {

@@ -1,6 +1,6 @@
 //! Who is connected, and who of them does not answer.
 
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -9,13 +9,14 @@ use dashmap::DashMap;
 use libp2p::Multiaddr;
 use libp2p::core::ConnectedPoint;
 use libp2p::swarm::ConnectionId;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::address::{ip, is_loopback, is_private, is_relayed};
 use crate::config::Limits;
 use crate::identity::name;
+use crate::slots::Slots;
 use crate::source::Source;
+use crate::suspicion::{Standing, Suspicion};
 
 #[cfg(test)]
 mod tests;
@@ -28,15 +29,15 @@ pub(crate) struct Roster {
     peers: DashMap<PeerId, Peer>,
     /// Members that are out there and not connected to us.
     apart: AtomicUsize,
-    in_flight_per_peer: usize,
+    limits: Limits,
 }
 
 /// What it takes to send something to a peer.
 #[derive(Clone)]
 pub(crate) struct Route {
     pub(crate) peer: libp2p::PeerId,
-    /// One permit for each frame that may be under way. Closed when the peer is gone.
-    pub(crate) slots: Arc<Semaphore>,
+    /// Closed when the peer is gone.
+    pub(crate) slots: Slots,
 }
 
 struct Peer {
@@ -44,8 +45,8 @@ struct Peer {
     /// The oldest first; never empty.
     connections: Vec<Connection>,
     latency: Option<Duration>,
-    /// It has let a frame time out, and has not been heard since.
-    suspect: bool,
+    /// Since it has let a frame time out, and until it is heard.
+    suspicion: Option<Suspicion>,
     source: Source,
     /// When it was last asked something, or asked us.
     used: Instant,
@@ -59,11 +60,11 @@ struct Connection {
 }
 
 impl Roster {
-    pub(crate) fn new(in_flight_per_peer: usize) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self {
             peers: DashMap::new(),
             apart: AtomicUsize::new(0),
-            in_flight_per_peer,
+            limits,
         }
     }
 
@@ -105,15 +106,15 @@ impl Roster {
         let mut known = self.peers.entry(name(&peer)).or_insert_with(|| Peer {
             route: Route {
                 peer,
-                slots: Arc::new(Semaphore::new(self.in_flight_per_peer)),
+                slots: Slots::new(&self.limits),
             },
             connections: Vec::new(),
             latency: None,
-            suspect: false,
+            suspicion: None,
             source,
             used: Instant::now(),
         });
-        known.suspect = false;
+        known.suspicion = None;
         known.connections.push(connection);
         known.connections.len() == 1
     }
@@ -159,6 +160,25 @@ impl Roster {
             .any(|peer| peer.connections.iter().any(came))
     }
 
+    /// Whether a peer is connected by a loopback address.
+    pub(crate) fn is_on_this_host(&self, peer: &PeerId) -> bool {
+        let peer = self.peers.get(peer);
+        peer.is_some_and(|peer| peer.connections.iter().any(|one| is_loopback(&one.address)))
+    }
+
+    /// From where each has come whom we have not dialled.
+    pub(crate) fn came_from(&self) -> Vec<(libp2p::PeerId, IpAddr)> {
+        let came = self.peers.iter().filter_map(|peer| {
+            let by_itself = peer
+                .connections
+                .iter()
+                .all(|one| one.direction == Direction::Inbound);
+            let from = peer.connections.first().and_then(|one| ip(&one.address));
+            Some((peer.route.peer, from.filter(|_| by_itself)?))
+        });
+        came.collect()
+    }
+
     /// Where we have dialled a peer that is connected, not through a relay.
     pub(crate) fn dialled_at(&self, peer: &PeerId) -> Option<Multiaddr> {
         let peer = self.peers.get(peer)?;
@@ -189,7 +209,7 @@ impl Roster {
         let ours = self.peers.iter().filter(|peer| {
             peer.connections.len() > 1
                 && local < peer.key()
-                && self.is_quiet(peer)
+                && peer.route.slots.are_free()
                 && peer
                     .connections
                     .iter()
@@ -222,7 +242,7 @@ impl Roster {
                 .connections
                 .iter()
                 .all(|one| one.since.elapsed() < settled);
-            !young && self.is_quiet(peer) && !needed(&peer.route.peer)
+            !young && peer.route.slots.are_free() && !needed(&peer.route.peer)
         });
         let mut candidates: Vec<_> = candidates
             .map(|peer| (peer.used, peer.route.peer))
@@ -232,36 +252,45 @@ impl Roster {
         parted.take(superfluous).collect()
     }
 
-    /// Whether nothing of ours is under way to a peer.
-    fn is_quiet(&self, peer: &Peer) -> bool {
-        peer.route.slots.available_permits() >= self.in_flight_per_peer
-    }
-
-    /// Notes a measured round trip, by which the peer is heard.
+    /// Notes a measured round trip. It says nothing of whether frames are answered: libp2p answers
+    /// a ping though the layers above it hang.
     pub(crate) fn measured(&self, peer: &libp2p::PeerId, latency: Duration) {
         if let Some(mut peer) = self.peers.get_mut(&name(peer)) {
             peer.latency = Some(latency);
-            peer.suspect = false;
         }
     }
 
-    /// Notes that a peer has sent something: it is no longer suspect.
+    /// Notes that a peer has sent a frame or an answer: it is no longer suspect.
     pub(crate) fn heard(&self, peer: &libp2p::PeerId) {
         if let Some(mut peer) = self.peers.get_mut(&name(peer)) {
-            peer.suspect = false;
+            peer.suspicion = None;
         }
     }
 
     /// Notes that a peer has let a frame time out: it is suspect until it is heard.
     pub(crate) fn timed_out(&self, peer: &PeerId) {
         if let Some(mut peer) = self.peers.get_mut(peer) {
-            peer.suspect = true;
+            let before = peer.suspicion.take();
+            peer.suspicion = Some(Suspicion::after(before, Instant::now()));
         }
     }
 
     /// Whether a connected peer has let a frame time out, and has not been heard since.
     pub(crate) fn is_suspect(&self, peer: &PeerId) -> bool {
-        self.peers.get(peer).is_some_and(|peer| peer.suspect)
+        self.peers
+            .get(peer)
+            .is_some_and(|peer| peer.suspicion.is_some())
+    }
+
+    /// Whether a broadcast is to be sent to a peer. Each trial of a suspect one is given out once.
+    pub(crate) fn standing(&self, peer: &PeerId) -> Standing {
+        let Some(mut peer) = self.peers.get_mut(peer) else {
+            return Standing::Good;
+        };
+        match &mut peer.suspicion {
+            None => Standing::Good,
+            Some(suspicion) => suspicion.standing(Instant::now()),
+        }
     }
 
     /// Forgets everybody.

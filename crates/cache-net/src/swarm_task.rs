@@ -12,7 +12,7 @@ use futures::{FutureExt, StreamExt};
 use libp2p::core::transport::ListenerId;
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, PeerId, Swarm};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::acquaintances::Acquaintances;
@@ -31,6 +31,7 @@ use crate::requests::{Outcome, Requests};
 use crate::reservations::Reservations;
 use crate::roster::Roster;
 use crate::shunned::Shunned;
+use crate::slots::Slot;
 use crate::source::{Discovery, MdnsState};
 use crate::strangers::Strangers;
 
@@ -66,7 +67,7 @@ pub(crate) struct Outbound {
     pub(crate) to: PeerId,
     pub(crate) frame: Frame,
     pub(crate) answer: oneshot::Sender<Outcome>,
-    pub(crate) slot: OwnedSemaphorePermit,
+    pub(crate) slot: Slot,
 }
 
 /// A frame to everybody. The answer tells to whom it was published.
@@ -99,6 +100,8 @@ pub(crate) struct SwarmTask {
     pub(crate) inbound: inbound::Sender,
     pub(crate) limits: Limits,
     pub(crate) requests: Requests,
+    /// Since when each peer is subscribed to what is published. Bounded by the connections.
+    pub(crate) subscribed: HashMap<PeerId, Instant>,
     /// Answers that are awaited from above. Bounded by the streams of each connection and by the
     /// queue of inbound frames, and each by the deadline.
     pub(crate) replies: FuturesUnordered<BoxFuture<'static, Answered>>,
@@ -174,10 +177,10 @@ impl SwarmTask {
         self.rates.sweep();
         self.shun();
         self.trim();
+        self.reserve(now);
         self.roster.set_apart(self.acquaintances.apart(now));
     }
 
-        self.reserve(now);
     /// How badly one more connection is needed.
     fn need(&self) -> Need {
         let connected = self.roster.len();

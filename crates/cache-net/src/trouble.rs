@@ -5,8 +5,8 @@ use std::{fmt, io, iter};
 
 use libp2p::core::transport::TransportError;
 use libp2p::dns::ResolveError;
-use libp2p::noise;
 use libp2p::swarm::{DialError, ListenError};
+use libp2p::{allow_block_list, noise};
 
 /// Why a dial came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(crate) enum Trouble {
     OtherPeer(libp2p::PeerId),
     /// Our own limit.
     TooManyConnections,
+    /// We refuse this peer, for what it has sent.
+    Shunned,
     /// Nobody is there, or nobody that speaks our protocol.
     Unreachable(String),
 }
@@ -32,7 +34,12 @@ impl Trouble {
             DialError::LocalPeerId { .. } | DialError::NoAddresses => Self::Ourselves,
             DialError::DialPeerConditionFalse(_) => Self::NotNeeded,
             DialError::WrongPeerId { obtained, .. } => Self::OtherPeer(*obtained),
-            DialError::Denied { .. } => Self::TooManyConnections,
+            DialError::Denied { cause } => {
+                match cause.downcast_ref::<allow_block_list::Blocked>() {
+                    Some(_) => Self::Shunned,
+                    None => Self::TooManyConnections,
+                }
+            }
             DialError::Aborted => Self::Unreachable("the dial was aborted".to_owned()),
             DialError::Transport(failures) => failures.last().map_or_else(
                 || Self::Unreachable(error.to_string()),
@@ -76,6 +83,7 @@ impl fmt::Display for Trouble {
                 "the peer there is {obtained}, not the one that its /p2p/ part names; \
                  correct that part or leave it out"
             ),
+            Self::Shunned => f.write_str("it is refused for a while, for what it has sent"),
             Self::TooManyConnections => f.write_str("we have all the connections that we may have"),
             Self::Unreachable(reason) => f.write_str(reason),
         }

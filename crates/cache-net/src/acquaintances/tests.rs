@@ -182,3 +182,48 @@ async fn those_are_remembered_who_are_connected_with_their_names() {
         1
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_elsewhere_is_not_looked_for_on_this_host() {
+    let now = Instant::now();
+    let mut acquaintances = acquaintances();
+    let (here, there) = (PeerId::random(), PeerId::random());
+    let loopback: Multiaddr = "/ip4/127.0.0.1/tcp/4001".parse().unwrap();
+
+    acquaintances.mention(here, [loopback.clone()], Source::Kademlia, now);
+    acquaintances.mention(there, [loopback.clone(), address(1)], Source::Kademlia, now);
+
+    let ways = |peer| {
+        acquaintances.peers[&peer]
+            .ways(Port::New)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ways(here), [&loopback]);
+    assert_eq!(ways(there), [&address(1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_and_goes_is_unsteady_until_it_stays() {
+    let now = Instant::now();
+    let (mut acquaintances, peers) = mentioned(1, now);
+    for _ in 0..UNSTEADY {
+        assert!(!acquaintances.is_unsteady(&peers[0]));
+        acquaintances.connected(peers[0], Source::Inbound, now);
+        acquaintances.lost(peers[0], Need::Great, now);
+    }
+    assert!(acquaintances.is_unsteady(&peers[0]));
+
+    acquaintances.connected(peers[0], Source::Inbound, now);
+    acquaintances.lost(peers[0], Need::Great, now + REDIAL.longest);
+    assert!(!acquaintances.is_unsteady(&peers[0]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_dialled_in_vain_for_long_is_steady_once_it_is_there() {
+    let (mut acquaintances, peers) = mentioned(1, Instant::now());
+    dialled_in_vain(&mut acquaintances, true, 10);
+
+    acquaintances.connected(peers[0], Source::Inbound, Instant::now());
+
+    assert!(!acquaintances.is_unsteady(&peers[0]));
+}

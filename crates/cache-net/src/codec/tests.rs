@@ -11,7 +11,12 @@ use super::*;
 const LIMIT: usize = 100_000;
 
 fn codec() -> FrameCodec {
-    FrameCodec { limit: LIMIT }
+    let limits = Limits {
+        frame: LIMIT,
+        inbound_bytes: 0,
+        ..Limits::default()
+    };
+    FrameCodec::new(&limits, Arc::default())
 }
 
 fn written(frame: Frame) -> Vec<u8> {
@@ -25,7 +30,7 @@ fn read_back(bytes: &[u8]) -> io::Result<Frame> {
 }
 
 fn protocol_error(error: &io::Error) -> Option<&ProtocolError> {
-    error.get_ref()?.downcast_ref()
+    ProtocolError::inside(error)
 }
 
 /// Gives a header and then nothing, and notes the most room it was ever offered.
@@ -82,6 +87,30 @@ fn a_promise_that_is_not_kept_ties_up_little() {
 
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     assert_eq!(peer.offered, FIRST_STEP);
+}
+
+#[test]
+fn a_large_frame_is_refused_while_others_take_up_the_room_and_a_small_one_is_not() {
+    let codec = codec();
+    let read = |size| {
+        let frame = Frame {
+            kind: FrameKind::Request,
+            payload: vec![7; size].into(),
+        };
+        let mut codec = codec.clone();
+        let bytes = written(frame);
+        let mut io = Cursor::new(bytes);
+        futures::executor::block_on(codec.read_request(&PROTOCOL, &mut io)).map(drop)
+    };
+    let others = codec.room.try_acquire_many(90_000).unwrap();
+
+    let error = read(LIMIT).unwrap_err();
+    assert_eq!(protocol_error(&error), Some(&ProtocolError::NoRoom));
+    assert!(!ProtocolError::is_offence(&error));
+    read(FIRST_STEP).unwrap();
+
+    drop(others);
+    read(LIMIT).unwrap();
 }
 
 #[test]

@@ -1,15 +1,17 @@
 //! Connections that come and go, and the addresses that we listen on.
 
+use std::collections::HashSet;
+use std::fmt;
 use std::time::Duration;
 
 use libp2p::core::ConnectedPoint;
 use libp2p::swarm::dial_opts::DialOpts;
-use libp2p::swarm::{ConnectionId, DialError, ListenError, SwarmEvent};
+use libp2p::swarm::{ConnectionError, ConnectionId, DialError, ListenError, SwarmEvent};
 use libp2p::{PeerId, ping};
 use tokio::time::Instant;
 
 use super::SwarmTask;
-use crate::address::is_relayed;
+use crate::address::{is_relayed, unnamed};
 use crate::behaviour::BehaviourEvent;
 use crate::gossip::is_in_mesh;
 use crate::identity::name;
@@ -44,7 +46,8 @@ impl SwarmTask {
                 ..
             } => {
                 tracing::debug!(peer = %peer_id, ?cause, "a connection is closed");
-                self.on_disconnected(peer_id, connection_id);
+                self.counters.connections_closed.one();
+                self.on_disconnected(peer_id, connection_id, cause.as_ref());
             }
             SwarmEvent::OutgoingConnectionError {
                 connection_id,
@@ -116,6 +119,12 @@ impl SwarmTask {
         let now = Instant::now();
         let trouble = Trouble::of(error);
         self.counters.dial_failed(&trouble);
+        if let DialError::WrongPeerId { obtained, address } = error {
+            // Whoever has the address now is a member as well: it has passed the handshake.
+            let address = unnamed(address);
+            self.acquaintances
+                .hear_of(*obtained, address, Source::Known, now);
+        }
         if !self.bootstrap.failed(connection, &trouble, now) {
             tracing::debug!(%trouble, "a peer that others know was not reached");
             let alone = self.roster.len() == 0;
@@ -133,6 +142,8 @@ impl SwarmTask {
         let known_from = self.acquaintances.connected(peer, source, now);
         if endpoint.is_dialer() {
             self.counters.dialled();
+        } else {
+            self.counters.connected_inbound.one();
         }
         let source = match endpoint {
             ConnectedPoint::Dialer { .. } if !dialled => known_from,
@@ -140,19 +151,22 @@ impl SwarmTask {
         };
         if self.roster.connected(peer, id, endpoint, source) {
             let address = endpoint.get_remote_address();
-            tracing::info!(
-                %source,
-                "connected to peer {peer} at {address} ({})",
-                direction(endpoint)
+            let direction = direction(endpoint);
+            self.tell(
+                &peer,
+                format_args!(
+                    "connected to peer {peer} at {address} ({direction}), found by {source}"
+                ),
             );
         }
     }
 
-    fn on_disconnected(&mut self, peer: PeerId, id: ConnectionId) {
+    fn on_disconnected(&mut self, peer: PeerId, id: ConnectionId, cause: Option<&ConnectionError>) {
         if !self.roster.disconnected(&peer, id) {
             return;
         }
-        tracing::info!("peer {peer} is gone");
+        let why = cause.map_or_else(|| "hung up".to_owned(), ToString::to_string);
+        self.tell(&peer, format_args!("peer {peer} is gone: {why}"));
         let (need, now) = (self.need(), Instant::now());
         self.bootstrap.lost(peer, need, now);
         self.acquaintances.lost(peer, need, now);
@@ -160,7 +174,21 @@ impl SwarmTask {
         if let Some(observed) = &mut self.observed {
             observed.lost(&peer);
         }
+        self.confirm_addresses();
+        if let Some(reservations) = &mut self.reservations {
+            reservations.lost(&peer);
+        }
+        self.subscribed.remove(&peer);
         self.requests.lost(peer);
+    }
+
+    /// Tells that a peer comes or goes, until it does so time and again.
+    fn tell(&self, peer: &PeerId, what: fmt::Arguments<'_>) {
+        if self.acquaintances.is_unsteady(peer) {
+            tracing::debug!("{what}");
+        } else {
+            tracing::info!("{what}");
+        }
     }
 
     /// Closes connections that nobody needs.
@@ -171,25 +199,35 @@ impl SwarmTask {
             self.swarm.close_connection(connection);
         }
 
-        let (bootstrap, gossip) = (&self.bootstrap, &self.swarm.behaviour().gossip);
         let most = self.limits.most_peers();
-        let needed = |peer: &PeerId| bootstrap.is_of(*peer) || is_in_mesh(gossip, peer);
-        self.confirm_addresses();
-        if let Some(reservations) = &mut self.reservations {
-            reservations.lost(&peer);
+        if self.roster.len() <= most {
+            return;
         }
-        self.subscribed.remove(&peer);
+        let (bootstrap, gossip) = (&self.bootstrap, &self.swarm.behaviour().gossip);
+        let only_here = self.reached_by_nobody();
+        // They would come again: bootstrap peers are dialled, and who cannot be dialled by others
+        // has nobody else to come to.
+        let returns = |peer: &PeerId| bootstrap.is_of(*peer) || only_here.contains(peer);
+        let needed = |peer: &PeerId| returns(peer) || is_in_mesh(gossip, peer);
         let mut parted = self.roster.least_useful(most, SETTLED, needed);
         if parted.is_empty() {
-            // Gossip finds others; bootstrap peers would be dialled again.
-            let needed = |peer: &PeerId| bootstrap.is_of(*peer);
-            parted = self.roster.least_useful(most, SETTLED, needed);
+            // Gossip finds others.
+            parted = self.roster.least_useful(most, SETTLED, returns);
         }
         for peer in parted {
             tracing::debug!(%peer, "parted, to make room for others");
             // It can only have gone by itself.
             let _ = self.swarm.disconnect_peer_id(peer);
         }
+    }
+
+    /// Who has come to us from an address that it does not know itself, as from behind a NAT.
+    fn reached_by_nobody(&self) -> HashSet<PeerId> {
+        let came = self.roster.came_from();
+        let hidden = came
+            .into_iter()
+            .filter(|(peer, from)| !self.acquaintances.is_at(peer, *from));
+        hidden.map(|(peer, _)| peer).collect()
     }
 
     pub(super) fn on_ping(&mut self, event: ping::Event) {
@@ -228,7 +266,9 @@ impl SwarmTask {
 
     /// Dials somebody that there is something to ask. Who asked has not waited for it.
     pub(super) fn dial_wanted(&mut self, peer: PeerId) {
-        if self.roster.len() >= self.limits.most_peers() {
+        // Somebody who was used longer ago makes room for it, soon after.
+        let most = self.limits.most_peers_and_wanted();
+        if self.roster.len() + self.acquaintances.dials() >= most {
             return;
         }
         if let Some(dial) = self.acquaintances.wanted(peer, Instant::now()) {

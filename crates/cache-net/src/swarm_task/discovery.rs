@@ -19,9 +19,6 @@ use crate::walk;
 /// How long the name servers may take to answer.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// So many relays are enough, in case one of them goes.
-const MOST_RESERVATIONS: usize = 2;
-
 /// So many addresses of a peer are passed on to others.
 const MOST_ADDRESSES: usize = 8;
 
@@ -32,7 +29,9 @@ impl SwarmTask {
         };
         self.strangers.identified(peer_id, &info.protocol_version);
         let mut addresses = info.listen_addrs;
-        addresses.retain(is_dialable);
+        let is_here = self.roster.is_on_this_host(&name(&peer_id));
+        // Of another host, they would be our own.
+        addresses.retain(|one| is_dialable(one) && (is_here || !is_loopback(one)));
         addresses.truncate(MOST_ADDRESSES);
         self.acquaintances
             .identified(peer_id, &addresses, Instant::now());
@@ -125,7 +124,7 @@ impl SwarmTask {
         let Some(relay) = reservations.and_then(|all| all.ended(listener, now)) else {
             return false;
         };
-        tracing::info!("peers no longer reach us through peer {relay}");
+        tracing::debug!("peers no longer reach us through peer {relay}");
         true
     }
 

@@ -22,7 +22,7 @@ use crate::shunned::Offence;
 /// What the layer above has made of a frame.
 pub(crate) enum Answered {
     /// A request, or a broadcast that its sender awaits the acknowledgement of.
-    Frame(ReplyChannel, Reply),
+    Frame(PeerId, ReplyChannel, Reply),
     /// A broadcast that was published.
     Gossip(Judged),
 }
@@ -33,7 +33,10 @@ type ReplyChannel = ResponseChannel<Reply>;
 impl SwarmTask {
     pub(super) fn on_answered(&mut self, answered: Answered) {
         match answered {
-            Answered::Frame(channel, reply) => self.reply(channel, reply),
+            Answered::Frame(to, channel, reply) => {
+                let reply = self.within_bounds(&to, reply);
+                self.reply(channel, reply);
+            }
             Answered::Gossip(judged) => self.judged(&judged),
         }
     }
@@ -187,9 +190,27 @@ impl SwarmTask {
                 }
                 Ok(Err(_)) | Err(_) => Reply::Declined,
             };
-            Answered::Frame(channel, reply)
+            Answered::Frame(from, channel, reply)
         };
         self.replies.push(reply.boxed());
+    }
+
+    /// The same reply, unless too many that this peer has not read wait for it already.
+    fn within_bounds(&self, to: &PeerId, reply: Reply) -> Reply {
+        let Reply::Answered(answer) = reply else {
+            return reply;
+        };
+        let Some(route) = self.roster.route(&name(to)) else {
+            return Reply::Declined;
+        };
+        match route.slots.reply(answer) {
+            Some(answer) => Reply::Answered(answer),
+            None => {
+                self.counters.no_room.one();
+                tracing::debug!(%to, "does not read its answers, refused one more");
+                Reply::Busy
+            }
+        }
     }
 
     fn reply(&mut self, channel: ReplyChannel, reply: Reply) {

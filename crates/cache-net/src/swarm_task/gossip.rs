@@ -4,10 +4,10 @@ use cache_core::{FrameKind, Inbound, Replier};
 use futures::FutureExt;
 use libp2p::PeerId;
 use libp2p::gossipsub::{Event, Message, MessageAcceptance, MessageId};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{Answered, Publication, SwarmTask};
-use crate::gossip::{frame, publish};
+use crate::gossip::{SETTLED, frame, is_in_mesh, publish, published_len};
 use crate::identity::name;
 use crate::rates::Kind;
 
@@ -24,29 +24,62 @@ impl SwarmTask {
             frame: payload,
             answer,
         } = publication;
-        let gossip = &mut self.swarm.behaviour_mut().gossip;
-        let published = publish(gossip, &payload);
-        let published =
-            published.inspect_err(|error| tracing::debug!(%error, "a frame is not published"));
-        match &published {
-            Ok(_) => {
-                self.counters.published.one();
-                self.counters.bytes_sent.add(payload.len());
-            }
-            Err(_) => self.counters.not_published.one(),
-        }
+        let published = self.try_publish(&payload);
+        let counter = match published {
+            true => &self.counters.published,
+            false => &self.counters.not_published,
+        };
+        counter.one();
+        let reached = match published {
+            true => self.settled(),
+            false => Vec::new(),
+        };
         // Who wanted it may have given up.
-        let _ = answer.send(published.unwrap_or_default());
+        let _ = answer.send(reached);
+    }
+
+    fn try_publish(&mut self, payload: &[u8]) -> bool {
+        if !self.rates.admits_published(published_len(payload)) {
+            tracing::debug!("too much is published, a frame goes to each peer instead");
+            return false;
+        }
+        match publish(&mut self.swarm.behaviour_mut().gossip, payload) {
+            Ok(()) => {
+                self.counters.bytes_sent.add(payload.len());
+                true
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a frame is not published");
+                false
+            }
+        }
+    }
+
+    /// Who has what is published from us, or from others: not who has only just subscribed, of whom
+    /// nobody knows yet.
+    fn settled(&self) -> Vec<PeerId> {
+        let gossip = &self.swarm.behaviour().gossip;
+        let settled = self
+            .subscribed
+            .iter()
+            .filter(|(peer, since)| is_in_mesh(gossip, peer) || since.elapsed() >= SETTLED);
+        settled.map(|(peer, _)| *peer).collect()
     }
 
     pub(super) fn on_gossip(&mut self, event: Event) {
-        if let Event::Message {
-            propagation_source,
-            message_id,
-            message,
-        } = event
-        {
-            self.hear(propagation_source, message_id, message);
+        match event {
+            Event::Message {
+                propagation_source,
+                message_id,
+                message,
+            } => self.hear(propagation_source, message_id, message),
+            Event::Subscribed { peer_id, .. } => {
+                self.subscribed.insert(peer_id, Instant::now());
+            }
+            Event::Unsubscribed { peer_id, .. } => {
+                self.subscribed.remove(&peer_id);
+            }
+            Event::GossipsubNotSupported { .. } | Event::SlowPeer { .. } => {}
         }
     }
 
@@ -59,7 +92,9 @@ impl SwarmTask {
             from,
             taken: false,
         };
-        if !self.rates.admits(&from, Kind::Broadcast) {
+        let admitted = self.rates.admits(&from, Kind::Broadcast)
+            && self.rates.admits_published(message.data.len());
+        if !admitted {
             self.counters.too_many.one();
             tracing::debug!(%from, "passes on more than a peer may, dropped one more frame");
             self.judged(&dropped(id));

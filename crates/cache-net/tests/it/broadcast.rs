@@ -126,8 +126,8 @@ async fn a_silent_peer_is_passed_over_until_it_is_heard_again() {
     let (again, ignored) = soon("served again", async { tokio::join!(sending, receiving) }).await;
 
     assert_eq!(again.unwrap().failed, []);
-    // The first, and one for each ping that it has answered meanwhile: every three seconds at most.
-    assert!((1..=25).contains(&ignored), "{ignored} frames were sent");
+    // The first, and now and then one to see whether it answers again. Its pings do not count.
+    assert!((1..=5).contains(&ignored), "{ignored} frames were sent");
 }
 
 #[tokio::test]

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cache_core::{FrameKind, Misconduct, Transport};
-use cache_net::{Config, P2p};
+use cache_net::{Config, Limits, P2p};
 
 use crate::fleet::*;
+use crate::mesh::Taken;
 
 /// A member that publishes however small the fleet is.
 fn publishing() -> Config {
@@ -146,12 +147,74 @@ async fn the_same_frame_can_be_published_twice() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_joins_a_crowd_gets_all_that_is_said_to_have_reached_it() {
+    let joining = |hosts: &[&P2p]| {
+        let mut config = publishing();
+        config.bootstrap = hosts.iter().map(|host| address(host)).collect();
+        config
+    };
+    let (sender, taken) = (start(joining(&[])).await, Taken::default());
+    let (mut others, mut sent) = (Vec::new(), Vec::new());
+    for _ in 0..18 {
+        let other = start(joining(&[&sender])).await;
+        taken.by(&other);
+        until("it has come", || sees(&sender, &other)).await;
+        others.push(other);
+        for _ in 0..5 {
+            let frame = Bytes::from(rand::random::<[u8; 16]>().to_vec());
+            let delivery = sender.broadcast(frame.clone()).await.unwrap();
+            sent.push((frame, [delivery.acked, delivery.published].concat()));
+        }
+    }
+
+    for (frame, reached) in &sent {
+        for other in others
+            .iter()
+            .filter(|one| reached.contains(&one.local_peer()))
+        {
+            until("it has the frame", || taken.count(other, frame) > 0).await;
+        }
+    }
+    assert!(sender.metrics().gossip.published > 0);
+}
+
 #[tokio::test]
-async fn a_frame_of_the_largest_size_is_published() {
+async fn a_frame_that_is_too_large_to_be_kept_for_others_is_confirmed_by_each_peer() {
     let [first, between, second] = two_and_one_between().await;
     echo(&between);
     published(&first, &second).await.reply.send(Bytes::new());
-    let largest = frame(cache_core::MAX_FRAME);
+
+    let large = first.broadcast(frame(cache_core::MAX_FRAME)).await.unwrap();
+
+    assert_eq!(large.acked, [between.local_peer()]);
+    assert_eq!(large.published, []);
+}
+
+#[tokio::test]
+async fn what_is_more_than_may_be_published_is_confirmed_by_each_peer() {
+    let mut config = publishing();
+    config.limits.published_bytes_per_second = 1;
+    let sender = start(config).await;
+    let mut config = member_knowing(&[&sender]);
+    config.limits.acknowledging_peers = 0;
+    let other = start(config).await;
+    connected(&sender, &other).await;
+    echo(&other);
+
+    let delivery = sender.broadcast(frame(1)).await.unwrap();
+
+    assert_eq!(delivery.acked, [other.local_peer()]);
+    assert_eq!(sender.metrics().gossip.not_published, 1);
+    assert_eq!(sender.metrics().deliveries.acked, 1);
+}
+
+#[tokio::test]
+async fn a_frame_of_the_largest_published_size_is_published() {
+    let [first, between, second] = two_and_one_between().await;
+    echo(&between);
+    published(&first, &second).await.reply.send(Bytes::new());
+    let largest = frame(Limits::default().published_frame);
 
     first.broadcast(largest.clone()).await.unwrap();
 

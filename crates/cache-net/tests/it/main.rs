@@ -7,6 +7,7 @@ mod fleet;
 mod gossip;
 mod hostile;
 mod log;
+mod memory;
 mod mesh;
 mod names;
 #[cfg(target_os = "linux")]

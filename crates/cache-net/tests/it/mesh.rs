@@ -125,3 +125,31 @@ async fn fifty_hosts_that_know_one_are_one_mesh_with_or_without_it() {
     reaches_all(&hosts, &[newcomer, hosts[30].clone()], &taken).await;
     assert!(most_connections(&hosts) <= 32);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bootstrap_peer_that_dies_without_a_word_is_missed_by_nobody() {
+    let apart = tokio::runtime::Runtime::new().unwrap();
+    let first = apart.spawn(start(member())).await.unwrap();
+    let taken = Taken::default();
+    let hosts = join_all((0..6).map(|_| start(member_knowing(&[&first])))).await;
+    for host in &hosts {
+        taken.by(host);
+    }
+    until("all are connected", || {
+        hosts.iter().all(|host| host.peers().len() == 6)
+    })
+    .await;
+
+    // Its sockets close under it, and it says no goodbye.
+    apart.shutdown_background();
+
+    until("it is gone", || {
+        hosts.iter().all(|host| !sees(host, &first))
+    })
+    .await;
+    let newcomer = start(member_knowing(&[&hosts[3]])).await;
+    taken.by(&newcomer);
+    until("the newcomer knows all", || newcomer.peers().len() == 6).await;
+    let all = [hosts, vec![newcomer.clone()]].concat();
+    reaches_all(&all, &[newcomer, all[0].clone()], &taken).await;
+}

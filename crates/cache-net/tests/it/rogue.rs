@@ -5,7 +5,9 @@
 )]
 
 use std::io;
+use std::time::Duration;
 
+use bytes::Bytes;
 use cache_net::Multiaddr;
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
 use libp2p::request_response::{self, Codec, ProtocolSupport};
@@ -21,14 +23,15 @@ pub(crate) struct Raw;
 
 impl Codec for Raw {
     type Protocol = StreamProtocol;
-    type Request = Vec<u8>;
+    type Request = Bytes;
     type Response = Vec<u8>;
 
-    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Vec<u8>>
+    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Bytes>
     where
         T: AsyncRead + Unpin + Send,
     {
-        self.read_response(&StreamProtocol::new("/"), io).await
+        let all = self.read_response(&StreamProtocol::new("/"), io).await;
+        all.map(Bytes::from)
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Vec<u8>>
@@ -44,7 +47,7 @@ impl Codec for Raw {
         &mut self,
         _: &StreamProtocol,
         io: &mut T,
-        bytes: Vec<u8>,
+        bytes: Bytes,
     ) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
@@ -84,12 +87,14 @@ impl Rogue {
                 let frames = StreamProtocol::new("/ghmesh/frame/1");
                 request_response::Behaviour::<Raw>::new(
                     [(frames, ProtocolSupport::Full)],
-                    request_response::Config::default(),
+                    request_response::Config::default()
+                        .with_request_timeout(Duration::from_secs(3600))
+                        .with_max_concurrent_streams(512),
                 )
             })
             .unwrap()
             .with_swarm_config(|config| {
-                config.with_idle_connection_timeout(std::time::Duration::from_secs(3600))
+                config.with_idle_connection_timeout(Duration::from_secs(3600))
             })
             .build();
         swarm.dial(host).unwrap();
@@ -109,9 +114,13 @@ impl Rogue {
     }
 
     /// Sends each of these on a stream of its own, and goes on until it is dropped.
-    pub(crate) fn send(mut self, streams: impl IntoIterator<Item = Vec<u8>>) -> JoinHandle<()> {
+    pub(crate) fn send(
+        mut self,
+        streams: impl IntoIterator<Item = impl Into<Bytes>>,
+    ) -> JoinHandle<()> {
         for bytes in streams {
-            self.swarm.behaviour_mut().send_request(&self.host, bytes);
+            let frames = self.swarm.behaviour_mut();
+            frames.send_request(&self.host, bytes.into());
         }
         tokio::spawn(async move {
             loop {
