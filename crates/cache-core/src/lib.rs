@@ -20,8 +20,8 @@
 //!
 //! At worst, cause a miss, or delay one. A frame that does not decode, or is stamped too far ahead,
 //! is counted and dropped; a peer that does not answer delays a fetch by some 50 ms until it is
-//! passed over, and one that says it is fetching, by about a minute at most. Who may be a peer at all is
-//! decided by the transport and by what [seals](Sealer) its frames.
+//! passed over, and one that says it is fetching, by about a minute at most. Who may be a peer at
+//! all is decided by the transport and by what [seals](Sealer) its frames.
 //!
 //! # Features
 //!
