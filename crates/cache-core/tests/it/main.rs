@@ -5,6 +5,7 @@ mod bounds;
 mod clocks;
 mod convergence;
 mod fleet;
+mod large;
 mod members;
 mod model;
 mod node;
