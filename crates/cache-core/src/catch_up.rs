@@ -3,8 +3,8 @@
 //! ```text
 //! Compare(root) ──► Same
 //!               └─► Sums ──► ask for tombstones where theirs differ
-//!                        └─► List(buckets that differ) ──► Versions
-//!                                                          └─► Want(keys) ──► Entries, …
+//!                        └─► List(buckets that differ, but what I know) ──► Versions
+//!                                                                        └─► Want(keys) ──► Entries, …
 //! ```
 //!
 //! Each member pulls; nobody pushes what was not asked for. It happens with every peer that comes
@@ -19,7 +19,7 @@ use futures::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
 use tokio::time::{self, MissedTickBehavior};
 
-use crate::digest::{Known, Summary};
+use crate::digest::{Fingerprint, Known, Summary};
 use crate::key::Key;
 use crate::replica::Replica;
 use crate::tombstone::Tombstone;
@@ -55,8 +55,13 @@ pub enum Question {
     Compare(u64),
     /// "Which tombstones do you have, from this one on in the order of their targets?"
     Tombstones(u32),
-    /// "Which versions do you have in these buckets?"
-    List(Vec<u8>),
+    /// "Which versions do you know of in these buckets?"
+    List {
+        /// The numbers of the buckets.
+        buckets: Vec<u8>,
+        /// "But these, which I know."
+        but: Vec<Fingerprint>,
+    },
     /// "Give me what you have under these keys."
     Want(Vec<Key>),
 }

@@ -17,7 +17,13 @@ pub struct Known {
     pub(crate) key: Key,
     pub(crate) stored_at: MeshTime,
     pub(crate) digest: Digest,
+    /// Whether the member has it, or knows only that it had.
+    pub(crate) is_held: bool,
 }
+
+/// One known version in eight bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Fingerprint(pub(crate) [u8; 8]);
 
 /// The sums over all that a member knows. Equal sums mean equal knowledge, but for a chance of one
 /// in 2⁶⁴ that a round of comparing is for nothing; what has changed by the next one shows then.
@@ -39,8 +45,9 @@ impl Known {
         self.stored_at
     }
 
-    pub(crate) fn of(key: Key, version: Version) -> Self {
+    pub(crate) fn of(key: Key, version: Version, is_held: bool) -> Self {
         Self {
+            is_held,
             key,
             stored_at: version.stored_at,
             digest: version.digest,
@@ -50,6 +57,11 @@ impl Known {
     /// Whether this version wins against `other`, as far as can be told without the origins.
     pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
         (self.stored_at, self.digest) > (other.stored_at, other.digest)
+    }
+
+    /// What tells it from every other one, whoever holds it.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        Fingerprint(hash(&(self.key, self.stored_at, self.digest)).to_le_bytes())
     }
 
     /// The bucket that a key falls into.
@@ -67,7 +79,7 @@ impl Summary {
         let mut buckets = vec![0_u64; BUCKETS];
         for known in known {
             let sum = &mut buckets[usize::from(known.bucket())];
-            *sum = sum.wrapping_add(hash(&known));
+            *sum = sum.wrapping_add(u64::from_le_bytes(known.fingerprint().0));
         }
         let tombstones = tombstones.into_iter().map(|tombstone| hash(&tombstone));
         Self {

@@ -43,7 +43,10 @@ pub(crate) async fn check(plan: &Plan, world: &mut World) {
 
 /// What a member would tell another one that catches up.
 async fn known_to(observer: &MemoryTransport, node: PeerId) -> Option<Known> {
-    let question = CatchUp::List((0..=u8::MAX).collect());
+    let question = CatchUp::List {
+        buckets: (0..=u8::MAX).collect(),
+        but: Vec::new(),
+    };
     let frame = Message::Ask(question).encode().ok()?;
     let reply = observer.request(node, frame).await.ok()?;
     match Message::decode(&reply).ok()? {

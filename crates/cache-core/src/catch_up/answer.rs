@@ -1,13 +1,13 @@
 //! Answering the questions of members that catch up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
 use super::pull::summary;
 use super::{MAX_LISTED, Question, Reply};
-use crate::digest::Known;
+use crate::digest::{Fingerprint, Known};
 use crate::entry::Entry;
 use crate::peer::PeerId;
 use crate::replica::Replica;
@@ -83,11 +83,11 @@ async fn reply(replica: &Arc<Replica>, question: Question) -> Option<Reply> {
             });
             Reply::Tombstones(fitting.collect())
         }
-        Question::List(buckets) => {
+        Question::List { buckets, but } => {
             let replica = Arc::clone(replica);
             let aside = replica.aside;
             aside
-                .run(move || list(&replica, &buckets, MAX_LISTED))
+                .run(move || list(&replica, &buckets, &but, MAX_LISTED))
                 .await?
         }
         Question::Want(keys) => {
@@ -113,12 +113,15 @@ async fn reply(replica: &Arc<Replica>, question: Question) -> Option<Reply> {
     })
 }
 
-/// What is in the first of these buckets, until there are so many versions.
-pub(super) fn list(replica: &Replica, buckets: &[u8], max: usize) -> Reply {
+/// What is in the first of these buckets and not known to who asks, until there are so many versions.
+pub(super) fn list(replica: &Replica, buckets: &[u8], but: &[Fingerprint], max: usize) -> Reply {
+    let but: HashSet<_> = but.iter().collect();
     let asked: BTreeSet<u8> = buckets.iter().copied().collect();
     let mut by_bucket = BTreeMap::<u8, Vec<Known>>::new();
     let known = replica.known();
-    for known in known.filter(|known| asked.contains(&known.bucket())) {
+    let asked =
+        |known: &Known| asked.contains(&known.bucket()) && !but.contains(&known.fingerprint());
+    for known in known.filter(asked) {
         by_bucket.entry(known.bucket()).or_default().push(known);
     }
     let mut versions = Vec::new();

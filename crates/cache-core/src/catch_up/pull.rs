@@ -1,12 +1,12 @@
 //! One round with one peer: what it knows more of, and getting it.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::due::Round;
 use super::{MAX_LISTED, Question, Reply};
-use crate::digest::{Known, Summary};
+use crate::digest::{Fingerprint, Known, Summary};
 use crate::key::Key;
 use crate::peer::PeerId;
 use crate::replica::{Received, Replica};
@@ -56,14 +56,19 @@ pub(super) async fn catch_up_with(
         let mut buckets = ours.buckets_that_differ(&theirs);
         let mut room = MAX_PULLED;
         while !buckets.is_empty() {
+            let (asked, but) = fingerprints(replica, &buckets).await?;
+            let question = Question::List {
+                buckets: buckets[..asked].to_vec(),
+                but,
+            };
             let Reply::Versions {
                 buckets: covered,
                 versions,
-            } = ask(Question::List(buckets.clone())).await?
+            } = ask(question).await?
             else {
                 break;
             };
-            buckets.drain(..usize::from(covered.max(1)).min(buckets.len()));
+            buckets.drain(..usize::from(covered.max(1)).min(asked));
             let mut wanted = wanted(replica, peer, versions, &mut room).await;
             while !wanted.is_empty() && room > 0 {
                 let Reply::Entries(puts) = ask(Question::Want(wanted.clone())).await? else {
@@ -102,7 +107,8 @@ async fn wanted(
     mut versions: Vec<Known>,
     room: &mut usize,
 ) -> Vec<Key> {
-    versions.retain(|known| replica.lacks(known));
+    // What the peer does not have any more, it need not be asked for.
+    versions.retain(|known| known.is_held && replica.lacks(known));
     for known in &versions {
         replica.elsewhere.note(known.key, peer, known.stored_at);
     }
@@ -120,6 +126,31 @@ async fn wanted(
         }
     }
     wanted
+}
+
+/// What is known in the first of these buckets, and how many those are: as many as fit a question.
+async fn fingerprints(replica: &Arc<Replica>, buckets: &[u8]) -> Option<(usize, Vec<Fingerprint>)> {
+    let aside = replica.aside;
+    let (replica, buckets) = (Arc::clone(replica), buckets.to_vec());
+    let count = move || {
+        let mut by_bucket = BTreeMap::<u8, Vec<Fingerprint>>::new();
+        for known in replica.known() {
+            let bucket = by_bucket.entry(known.bucket()).or_default();
+            bucket.push(known.fingerprint());
+        }
+        let mut but = Vec::new();
+        for (asked, bucket) in buckets.iter().enumerate() {
+            let more = by_bucket.remove(bucket).unwrap_or_default();
+            if asked > 0 && but.len() + more.len() > MAX_LISTED {
+                return (asked, but);
+            }
+            but.extend(more);
+        }
+        // One bucket alone may hold more: what is left out is listed in vain.
+        but.truncate(MAX_LISTED);
+        (buckets.len(), but)
+    };
+    aside.run(count).await
 }
 
 /// Looks at everything, on a thread where that keeps nobody waiting.

@@ -151,7 +151,11 @@ async fn members_that_agree_tell_each_other_no_more_than_that() {
         panic!("not the sums");
     };
     assert_eq!(ask(Question::Compare(sums.root())).await, Reply::Same);
-    let Reply::Versions { versions, buckets } = ask(Question::List((0..=255).collect())).await
+    let Reply::Versions { versions, buckets } = ask(Question::List {
+        buckets: (0..=255).collect(),
+        but: Vec::new(),
+    })
+    .await
     else {
         panic!("not the versions");
     };
@@ -177,7 +181,7 @@ async fn a_list_that_is_too_long_covers_whole_buckets_and_says_how_many() {
     let mut rest: Vec<u8> = (0..=255).collect();
     let mut listed = BTreeSet::new();
     while !rest.is_empty() {
-        let Reply::Versions { buckets, versions } = list(&replica, &rest, 100) else {
+        let Reply::Versions { buckets, versions } = list(&replica, &rest, &[], 100) else {
             panic!("not the versions");
         };
         assert!(versions.len() < 120, "{}", versions.len());
@@ -200,6 +204,57 @@ async fn what_is_about_to_die_makes_no_difference() {
     let late = cache(&network, clock, "late");
     time::sleep(A_WHILE).await;
     assert_eq!(late.stats().entries, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_differences_among_ten_thousand_entries_take_at_most_twenty_kilobytes() {
+    let (network, clock) = (MemoryNetwork::new(8), VirtualClock::default());
+    let names = ["a", "b"];
+    let [a, b] = names.map(|name| cache(&network, clock, name));
+    time::sleep(A_WHILE).await;
+    for name in 0..10_000 {
+        put(&a, name, b"value");
+    }
+    time::sleep(SOME_ROUNDS).await;
+    assert_eq!(b.stats().entries, 10_000);
+    network.partition([b.local_peer()]);
+    time::sleep(A_WHILE).await;
+    for name in 0..10 {
+        put(&a, name * 997, b"newer");
+    }
+    time::sleep(A_WHILE).await;
+    let before = network.traffic();
+    network.heal();
+    time::sleep(A_WHILE).await;
+    for name in 0..10 {
+        assert_eq!(holds(&b, name * 997).await.unwrap(), "newer");
+    }
+    let moved = network.traffic() - before;
+    assert!(moved.bytes <= 20 * 1024, "{moved:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_member_has_had_to_let_go_it_lists_as_such() {
+    let (network, clock) = (MemoryNetwork::new(9), VirtualClock::default());
+    let builder = Cache::builder().clock(clock).max_entries(8);
+    let small = builder.transport(network.join("small")).build();
+    for name in 0..100 {
+        put(&small, name, b"value");
+    }
+    time::sleep(A_WHILE).await;
+    let peer = network.join("peer");
+    let list = Question::List {
+        buckets: (0..=255).collect(),
+        but: Vec::new(),
+    };
+    let frame = Message::Ask(list).encode().unwrap();
+    let reply = peer.request(small.local_peer(), frame).await.unwrap();
+    let Ok(Message::Reply(Reply::Versions { versions, .. })) = Message::decode(&reply) else {
+        panic!("not the versions");
+    };
+    let held = versions.iter().filter(|known| known.is_held).count();
+    assert_eq!(held as u64, small.stats().entries);
+    assert!(versions.len() > held);
 }
 
 /// A peer that takes frames and never answers.

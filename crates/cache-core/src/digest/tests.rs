@@ -10,7 +10,7 @@ fn known(name: u8, at: u64, value: &'static str) -> Known {
     let lifetime = Lifetime::fresh_for(std::time::Duration::from_secs(1));
     let at = MeshTime::from_millis(at);
     let entry = Entry::new(at, PeerId::LOCAL, Path::root(), value.into(), lifetime);
-    Known::of(Key::public([[name]]), Version::of(&entry))
+    Known::of(Key::public([[name]]), Version::of(&entry), true)
 }
 
 fn tombstone(path: &str) -> Tombstone {

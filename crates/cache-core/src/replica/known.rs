@@ -21,11 +21,11 @@ impl Replica {
             .filter(move |(key, entry)| {
                 entry.dies_at() > until && entry.fits_a_frame() && !self.is_void(key, entry)
             })
-            .map(|(key, entry)| Known::of(key, Version::of(&entry)));
+            .map(|(key, entry)| Known::of(key, Version::of(&entry), true));
         let evicted = self.index.all().into_iter();
         let evicted = evicted
             .filter(move |(key, evicted)| evicted.dies_at > until && !self.store.contains(key))
-            .map(|(key, evicted)| Known::of(key, evicted.version));
+            .map(|(key, evicted)| Known::of(key, evicted.version, false));
         held.chain(evicted)
     }
 
@@ -52,9 +52,9 @@ impl Replica {
     /// Whether a peer knows more of a key.
     pub(crate) fn lacks(&self, known: &Known) -> bool {
         let evicted = self.index.get(&known.key);
-        let evicted = evicted.map(|version| Known::of(known.key, version));
+        let evicted = evicted.map(|version| Known::of(known.key, version, false));
         let held = self.store.get(&known.key);
-        let held = held.map(|entry| Known::of(known.key, Version::of(&entry)));
+        let held = held.map(|entry| Known::of(known.key, Version::of(&entry), true));
         [held, evicted]
             .into_iter()
             .flatten()
