@@ -44,11 +44,7 @@ impl Asked {
                 (Some(*source), self.wrong_with(entry, *source, upstream))
             }
             Ok(Answer::Passing { value, source }) => {
-                let is_ours = *value == self.question.refusal();
-                (
-                    Some(*source),
-                    (!is_ours).then(|| "a refusal of something else".to_owned()),
-                )
+                (Some(*source), self.wrong_with_passing(value, upstream))
             }
             Ok(Answer::Private) => (None, Some("an answer that nobody gave".to_owned())),
             Err(error) => {
@@ -69,6 +65,21 @@ impl Asked {
         }
         let source = source.map(|source| source as u8);
         notes.answered((self.node, self.question, self.wish, source, took));
+    }
+
+    /// A refusal, or an answer that could not be kept: it was just fetched, by whomever.
+    fn wrong_with_passing(&self, value: &[u8], upstream: &Upstream) -> Option<String> {
+        if *value == self.question.refusal() {
+            return None;
+        }
+        let Some(version) = self.question.version_in(value) else {
+            return Some("a refusal of something else".to_owned());
+        };
+        let Some(replaced_at) = upstream.replaced_at(self.question, version) else {
+            return Some(format!("version {version}, which there never was"));
+        };
+        let ago = self.at.saturating_duration_since(replaced_at?);
+        (ago > FLIGHT).then(|| format!("version {version}, which was replaced {ago:?} before"))
     }
 
     fn wrong_with(&self, entry: &Entry, source: Source, upstream: &Upstream) -> Option<String> {
