@@ -44,6 +44,16 @@ impl BaseUrl {
         if authority.as_str().contains('@') {
             return Err(invalid("it holds credentials; give a token instead"));
         }
+        // The same API is the same one however it is written: its name is part of each family.
+        let port = match scheme == Scheme::HTTPS {
+            true => ":443",
+            false => ":80",
+        };
+        let name = authority.as_str().to_ascii_lowercase();
+        let name = name.strip_suffix(port).unwrap_or(&name);
+        let authority: Authority = name
+            .parse()
+            .map_err(|_| invalid("its host does not parse"))?;
         let target = parts.path_and_query;
         if target
             .as_ref()

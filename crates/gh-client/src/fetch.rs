@@ -115,6 +115,8 @@ enum WayOut {
     Barred,
     /// Another's entry, for which it has had a proof.
     Proven,
+    /// An entry that GitHub has shown to everybody.
+    Public,
 }
 
 /// Why there is no answer.
@@ -179,7 +181,10 @@ where
             .collect();
         // What was this principal's answer before is the most likely to be it again.
         let known = proven.map(|proven| proven.entry.digest());
-        others.sort_by_key(|(_, _, entry)| Some(entry.digest()) != known);
+        // And what everybody may see can be shown where GitHub has no answer.
+        others.sort_by_key(|(scope, _, entry)| {
+            (Some(entry.digest()) != known, *scope != Scope::PUBLIC)
+        });
         match others.into_iter().next() {
             Some((scope, stored, entry)) => Basis::Theirs(scope, entry, stored),
             None => Basis::Nothing,
@@ -193,7 +198,7 @@ where
         // Where something can be served, nobody has to wait for many attempts.
         let attempts = match way_out {
             WayOut::None | WayOut::Barred => Attempts::ALL,
-            WayOut::Own | WayOut::Proven => Attempts::FEW,
+            WayOut::Own | WayOut::Proven | WayOut::Public => Attempts::FEW,
         };
         request.extensions_mut().insert(attempts);
         let conditions = request.headers().clone();
@@ -398,11 +403,14 @@ where
         proven: Option<Proven>,
         failure: Failure,
     ) -> Result<Fetched, BoxError> {
-        let answer = match (self.way_out(basis, proven.as_ref()), proven) {
-            (WayOut::Proven, Some(proven)) => {
+        let answer = match (self.way_out(basis, proven.as_ref()), proven, basis) {
+            (WayOut::Proven, Some(proven), _) => {
                 return Ok(Fetched::Elsewhere(proven.entry, Source::Stale));
             }
-            (WayOut::Barred, _) => match failure {
+            (WayOut::Public, _, Basis::Theirs(_, entry, _)) => {
+                return Ok(Fetched::Elsewhere(entry.clone(), Source::Stale));
+            }
+            (WayOut::Barred, ..) => match failure {
                 Failure::Said(stored) => Ok(stored.into_response()),
                 Failure::Lost(error) => Err(error),
             },
@@ -435,9 +443,16 @@ where
             proven.state(self.cache.now(), Freshness::AS_STORED) != State::Dead
                 && policy::may_be_stale(&self.question, &proven.stored.headers)
         };
-        match proven.filter(|_| is_known).is_some_and(is_of_use) {
-            true => WayOut::Proven,
-            false => WayOut::None,
+        if proven.filter(|_| is_known).is_some_and(is_of_use) {
+            return WayOut::Proven;
+        }
+        match basis {
+            Basis::Theirs(Scope::PUBLIC, entry, stored)
+                if is_known && self.may_be_stale(entry, stored) =>
+            {
+                WayOut::Public
+            }
+            _ => WayOut::None,
         }
     }
 

@@ -185,12 +185,20 @@ pub(crate) fn graphql_of(scope: Scope) -> Path {
     Path::new(&format!("{}/{scope}", graphql::PATH))
 }
 
+/// Headers that GitHub knows and the question does not.
+const UNTOLD: [HeaderName; 5] = [
+    header::RANGE,
+    header::IF_MATCH,
+    header::IF_UNMODIFIED_SINCE,
+    header::COOKIE,
+    header::UPGRADE,
+];
+
 /// Whether a header asks for something that the question does not tell: a part of the answer, one
-/// for a browser's session, or a feature of GitHub's that came after this was written.
+/// that is to be refused where it has changed, one for a browser's session, or a feature of GitHub's that came after this was written.
 pub(crate) fn changes_the_answer(name: &HeaderName) -> bool {
-    let is_known = [header::RANGE, header::COOKIE, header::UPGRADE].contains(name)
-        || name == "x-http-method-override"
-        || name == "x-requested-with";
+    let is_known =
+        UNTOLD.contains(name) || name == "x-http-method-override" || name == "x-requested-with";
     is_known || (name.as_str().starts_with("x-github-") && name != API_VERSION_HEADER)
 }
 

@@ -96,3 +96,15 @@ fn a_host_is_the_api_or_one_of_githubs_own() {
     );
     assert_eq!(ghes.locate("evil.example", &target).to_string(), "/x?y");
 }
+
+#[test]
+fn one_api_is_the_same_however_its_host_is_written() {
+    let written = |text| BaseUrl::parse(text).unwrap().origin();
+    assert_eq!(
+        written("HTTPS://API.GitHub.com:443/"),
+        "https://api.github.com"
+    );
+    assert_eq!(written("http://LocalHost:80"), "http://localhost");
+    assert_eq!(written("http://localhost:443"), "http://localhost:443");
+    assert_eq!(written("http://[::1]:80"), "http://[::1]");
+}

@@ -111,6 +111,8 @@ fn what_must_not_be_cached_bypasses_the_cache() {
         ("cache-control", "no-store"),
         ("range", "bytes=0-1"),
         ("cookie", "a=b"),
+        ("if-match", "\"v\""),
+        ("if-unmodified-since", "Tue, 14 Nov 2023 22:13:20 GMT"),
         ("x-http-method-override", "DELETE"),
         ("x-github-next-global-id", "1"),
         ("x-requested-with", "XMLHttpRequest"),

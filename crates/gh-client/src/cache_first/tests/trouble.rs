@@ -273,3 +273,28 @@ async fn a_lookup_has_one_deadline_and_counts_once_whoever_asks_for_it() {
         assert_eq!(cache.stats().requests(), 1);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_everybody_may_see_is_shown_to_a_token_where_github_is_gone() {
+    let is_up = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let reply = {
+        let is_up = Arc::clone(&is_up);
+        move |asked: &Asked| match (
+            is_up.load(Ordering::Relaxed),
+            asked.uri().path(),
+            token(asked),
+        ) {
+            (true, "/x", _) => Ok(github(asked, "body")),
+            (true, ..) => Ok(answer(401, &[], "Bad credentials")),
+            (false, ..) => Err(unreachable()),
+        }
+    };
+    let fixture = Fixture::with(Sharing::Token, |_| {}, reply);
+    fixture.send(&[]).await;
+    let revoked = get("/y", &[("authorization", "token revoked")]);
+    assert_eq!(fixture.respond(revoked).await.status(), 401);
+    is_up.store(false, Ordering::Relaxed);
+    assert_eq!(fixture.get().await, told(200, "hit; detail=stale", "body"));
+    let revoked = get("/x", &[("authorization", "token revoked")]);
+    assert!(fixture.service.clone().oneshot(revoked).await.is_err());
+}
