@@ -30,7 +30,7 @@ const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 pub(crate) struct Proxy {
     client: Client,
     admin: Router,
-    injected: Option<Token>,
+    injected: Option<Arc<Token>>,
     door: Door,
     weather: Weather,
 }
@@ -49,7 +49,7 @@ impl Proxy {
         Self {
             client,
             admin,
-            injected,
+            injected: injected.map(Arc::new),
             door,
             weather: Weather::default(),
         }

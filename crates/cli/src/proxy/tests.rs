@@ -112,7 +112,7 @@ async fn a_page_of_another_site_cannot_use_a_token_that_is_not_its_own() {
         ("origin", "https://evil.example"),
     ];
     assert_eq!(status(&injecting, "/user/repos", &foreign), 200);
-    injecting.injected = Some(Token::new("ghp_token").unwrap());
+    injecting.injected = Some(Arc::new(Token::new("ghp_token").unwrap()));
     assert_eq!(status(&injecting, "/user/repos", &foreign), 403);
     assert_eq!(status(&injecting, "/user/repos", &foreign[..1]), 200);
 }
@@ -153,4 +153,12 @@ async fn a_request_that_has_been_here_is_a_loop() {
     assert_eq!(loops("1.1 ghmesh"), 508);
     assert_eq!(loops("1.0 fred, 1.1 ghmesh (node)"), 508);
     assert_eq!(loops("1.1 fred"), 200);
+}
+
+#[test]
+fn a_github_that_does_not_answer_is_504_and_one_that_cannot_be_reached_502() {
+    let status = |error| Refusal::Upstream(error).into_response().status();
+    let late = UpstreamError::TimedOut(std::time::Duration::from_secs(30));
+    assert_eq!(status(late), StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(status(UpstreamError::Lost), StatusCode::BAD_GATEWAY);
 }
