@@ -228,6 +228,9 @@ impl Builder {
 
     /// Whether to stay under GitHub's secondary limits by sending more slowly, as by default. An
     /// Enterprise Server may have none.
+    ///
+    /// The pace is this process's own: members that write with one token at the same time have to
+    /// be told by GitHub that they are too fast together. That holds for all of them, then.
     #[must_use]
     pub fn pace(mut self, on: bool) -> Self {
         self.pace = on;

@@ -1,11 +1,15 @@
 //! github.md, "Proxy manners": what a client that knows nothing of the node may expect of it.
 
+use std::time::Duration;
+
 use e2e::client::Ask;
 use e2e::process::Node;
 use gh_client::testing::{Canned, StandIn};
 use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time;
 
 use crate::{TOKEN, github};
 
@@ -176,6 +180,47 @@ async fn a_client_that_waits_for_a_100_gets_it() {
         "{answer}"
     );
     assert!(answer.contains("HTTP/1.1 201 Created"), "{answer}");
+}
+
+/// An upstream that has heard enough once it has the head of a request, and reads no further.
+async fn hasty_upstream() -> (String, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        head(&mut stream).await;
+        let refusal = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n";
+        stream.write_all(refusal).await.unwrap();
+        // It does not close either.
+        std::future::pending::<()>().await;
+    });
+    (url, serving)
+}
+
+/// The head of what arrives.
+async fn head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    String::from_utf8(head).unwrap()
+}
+
+#[tokio::test]
+async fn the_body_of_a_request_is_passed_on_as_it_comes_and_an_answer_before_its_end_too() {
+    let (url, upstream) = hasty_upstream().await;
+    let node = Node::start(&url, &["--p2p", "false"]).await;
+    let origin = node.http().trim_start_matches("http://");
+    let mut client = TcpStream::connect(origin).await.unwrap();
+    let request = format!(
+        "POST {REPO}/issues HTTP/1.1\r\nHost: {origin}\r\nUser-Agent: e2e\r\n\
+         Content-Length: 1000000\r\n\r\nthe first of many bytes"
+    );
+    client.write_all(request.as_bytes()).await.unwrap();
+    let answer = time::timeout(Duration::from_secs(60), head(&mut client)).await;
+    let answer = answer.expect("an answer before the end of the request");
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    upstream.abort();
 }
 
 #[tokio::test]

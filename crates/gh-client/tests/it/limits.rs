@@ -1,11 +1,16 @@
 //! github.md, "Limits", for a fleet: what one runner meets, none goes on to meet.
 
+use std::time::Duration;
+
 use cache_core::Cache;
 use cache_core::testing::MemoryNetwork;
 use gh_client::testing::{Fault, StandIn};
 use gh_client::{Body, Client, PrincipalKey};
 use http::{Request, StatusCode};
 use tower::ServiceExt;
+
+/// How long it may take until all are told. Only a failing test ever waits for so long.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runners with a cache each and one token, on one network.
 struct Fleet {
@@ -54,9 +59,12 @@ impl Fleet {
 
     /// Waits until what a runner has rung for has come to all, for as long as the test may take.
     async fn told(&self, of: impl Fn(&Client) -> bool) {
-        while !self.clients.iter().all(&of) {
-            tokio::task::yield_now().await;
-        }
+        let told = async {
+            while !self.clients.iter().all(&of) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, told).await.unwrap();
     }
 }
 

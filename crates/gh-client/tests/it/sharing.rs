@@ -20,6 +20,9 @@ use tower::ServiceExt;
 const REPO: &str = "/repos/octo-org/secret";
 const RUNS: &str = "/repos/octo-org/secret/actions/runs";
 
+/// How long it may take until all are told. Only a failing test ever waits for so long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Five runners and a stranger, each with a node, a token and a cache of its own.
 struct Fleet {
     github: StandIn,
@@ -75,9 +78,12 @@ impl Fleet {
         let request = request.body(Body::empty()).unwrap();
         let response = self.clients[runner].clone().oneshot(request).await.unwrap();
         let entries = || self.caches.iter().map(|cache| cache.stats().entries);
-        while entries().max() != entries().min() {
-            tokio::task::yield_now().await;
-        }
+        let told = async {
+            while entries().max() != entries().min() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, told).await.unwrap();
         response
     }
 
@@ -230,9 +236,12 @@ async fn a_view_that_has_ended_on_one_member_has_ended_on_all() {
     fleet.github.add_private("octo-org/secret", &[&token(0)]);
     assert_eq!(request(1, "no-cache").await.unwrap().status(), 404);
     assert_eq!(request(1, "only-if-cached").await.unwrap().status(), 504);
-    while request(2, "only-if-cached").await.unwrap().status() != 504 {
-        tokio::task::yield_now().await;
-    }
+    let told = async {
+        while request(2, "only-if-cached").await.unwrap().status() != 504 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, told).await.unwrap();
     assert!(cache_status(&fleet.ask(0, REPO).await).starts_with("hit"));
 }
 

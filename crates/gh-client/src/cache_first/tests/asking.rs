@@ -165,3 +165,15 @@ async fn min_fresh_says_for_how_much_longer_an_answer_has_to_be_fresh() {
     let revalidated = fixture.send(&wish).await;
     assert_eq!(revalidated, told(200, "hit; detail=revalidated", "body"));
 }
+
+#[tokio::test]
+async fn header_lines_of_one_name_are_passed_on_in_their_order() {
+    let fixture = Fixture::new(|_| answer(201, &[], ""));
+    let post = Request::post("/x")
+        .header("x-twice", "one")
+        .header("x-twice", "two");
+    fixture.respond(post.body(Body::empty()).unwrap()).await;
+    let asked = fixture.asked.lock().unwrap();
+    let twice: Vec<_> = asked[0].headers().get_all("x-twice").iter().collect();
+    assert_eq!(twice, ["one", "two"]);
+}

@@ -175,3 +175,40 @@ async fn a_secondary_limit_is_heeded_where_the_client_gets_it_compressed() {
     assert_eq!(fixture.respond(post()).await.status(), 403);
     assert_eq!(fixture.calls(), 1);
 }
+
+#[tokio::test]
+async fn an_answer_from_the_cache_shows_the_limits_of_now() {
+    let calls = std::sync::atomic::AtomicU32::new(0);
+    let fixture = Fixture::new(move |_| {
+        let used = 1 + calls.fetch_add(1, Ordering::Relaxed);
+        let (used, remaining) = (used.to_string(), (60 - used).to_string());
+        let limits = [
+            ("x-ratelimit-limit", "60"),
+            ("x-ratelimit-used", &used),
+            ("x-ratelimit-remaining", &remaining),
+            ("x-ratelimit-reset", "1700000900"),
+        ];
+        answer(200, &limits, "body")
+    });
+    for path in ["/x", "/y", "/x"] {
+        let response = fixture.respond(get(path, &[])).await;
+        let remaining = if path == "/x" && fixture.calls() == 1 {
+            "59"
+        } else {
+            "58"
+        };
+        assert_eq!(response.headers()["x-ratelimit-remaining"], remaining);
+    }
+    assert_eq!(fixture.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_one_member_meets_holds_for_all_within_half_a_second() {
+    let limited = [("retry-after", "60")];
+    let members = members(Sharing::Token, move |_| answer(429, &limited, "slow down"));
+    let ask = |path| get(path, &[("authorization", "token t")]);
+    assert_eq!(members[0].respond(ask("/x")).await.status(), 429);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(members[1].respond(ask("/y")).await.status(), 429);
+    assert_eq!(members[1].calls(), 0);
+}

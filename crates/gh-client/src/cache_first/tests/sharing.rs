@@ -366,3 +366,31 @@ async fn refusals_to_strangers_leave_no_tombstones() {
         assert_eq!(fixture.get_as("a").await, told(200, "hit", "secret"));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_write_is_seen_by_who_reads_next_on_another_member() {
+    let members = members(Sharing::Token, |asked| match *asked.method() {
+        Method::POST => answer(201, &[], "done"),
+        _ => github(asked, "body"),
+    });
+    let issues = || get("/repos/o/r/issues", &[("authorization", "token t")]);
+    for told in ["fwd=uri-miss", "hit; detail=peer"] {
+        let member = usize::from(told.starts_with("hit"));
+        let response = members[member].respond(issues()).await;
+        assert_eq!(told_by(response).await.1, told);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let post = Request::post("/repos/o/r/issues").header("authorization", "token t");
+    members[0]
+        .respond(post.body(Body::full("{}")).unwrap())
+        .await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let only = [
+        ("authorization", "token t"),
+        ("cache-control", "only-if-cached, max-stale"),
+    ];
+    for member in &members {
+        let void = member.respond(get("/repos/o/r/issues", &only)).await;
+        assert_eq!(void.status(), 504);
+    }
+}

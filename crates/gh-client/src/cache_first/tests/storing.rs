@@ -110,3 +110,38 @@ async fn a_path_is_filed_so_that_it_can_be_invalidated_with_and_without_what_lie
     cache.invalidate_path("/repos/o/r".into());
     assert_eq!(cache.count_under("/".into()).await, 0);
 }
+
+#[tokio::test]
+async fn what_upstream_compresses_is_stored_as_it_was_before() {
+    let fixture = Fixture::new(|asked| {
+        assert_eq!(asked.headers()["accept-encoding"], "gzip");
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut gzip, b"body").unwrap();
+        let coded = [("content-encoding", "gzip"), ("etag", "W/\"v\"")];
+        answer(200, &coded, gzip.finish().unwrap())
+    });
+    for cache_status in ["fwd=uri-miss", "hit"] {
+        let response = fixture.respond(get("/x", &[])).await;
+        assert!(!response.headers().contains_key("content-encoding"));
+        assert_eq!(told_by(response).await, told(200, cache_status, "body"));
+    }
+}
+
+#[tokio::test]
+async fn other_refusals_leave_what_is_stored_in_place() {
+    for status in [410, 422, 451, 400] {
+        let fixture = Fixture::new(move |asked| match asked.headers().get("if-none-match") {
+            Some(_) => answer(status, &[], "no"),
+            None => github(asked, "body"),
+        });
+        fixture.get().await;
+        fixture.wait(60).await;
+        assert_eq!(fixture.get().await.0, status);
+        let only = [
+            ("authorization", "token t"),
+            ("cache-control", "only-if-cached, max-stale"),
+        ];
+        let stale = fixture.send(&only).await;
+        assert_eq!(stale, told(200, "hit; detail=stale", "body"), "{status}");
+    }
+}
