@@ -207,7 +207,7 @@ impl Cache {
     ///
     /// Peers are asked for the answer, and for leave to fetch it, so that one member of the fleet
     /// does. While another one does, this waits for it. A peer that does not answer delays the call
-    /// by 50 ms at most, and none makes it fail.
+    /// by 50 ms at most, or a quarter of a second if it is busy, and none makes it fail.
     pub async fn get_or_fetch<F, Fut>(
         &self,
         resource: impl Into<Resource>,
