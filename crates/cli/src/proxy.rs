@@ -1,7 +1,7 @@
 //! The HTTP proxy: what a client sends, and how it gets its answer.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -68,8 +68,8 @@ impl Proxy {
             return Ok(self.admin(request).await);
         }
         let mut response = self.forward(request, host.as_ref()).await;
-        if let (Door::Tcp(_), Some(host)) = (&self.door, &host) {
-            let here = format!("http://{host}");
+        if let (Door::Tcp(address), Some(host)) = (&self.door, &host) {
+            let here = self.origin(host, *address);
             lead_to(&here, self.client.upstream(), response.headers_mut());
         }
         response.headers_mut().append(header::VIA, VIA);
@@ -116,6 +116,26 @@ impl Proxy {
                 ip.is_loopback() || ip == listening.ip() || listening.ip().is_unspecified()
             }),
         }
+    }
+
+    /// Where a client reaches us, which has asked us as this host. One that calls us by the API's
+    /// own name would be led to the API itself.
+    fn origin(&self, host: &Authority, mut address: SocketAddr) -> String {
+        let api = self.client.upstream().authority().host();
+        let is_loopback = api
+            .trim_matches(['[', ']'])
+            .parse()
+            .is_ok_and(|ip: IpAddr| ip.is_loopback());
+        if is_loopback || api == "localhost" || !host.host().eq_ignore_ascii_case(api) {
+            return format!("http://{host}");
+        }
+        if address.ip().is_unspecified() {
+            address.set_ip(match address {
+                SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        format!("http://{address}")
     }
 
     async fn admin(&self, request: Request<Incoming>) -> Response<Body> {

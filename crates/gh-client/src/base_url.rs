@@ -12,6 +12,10 @@ use crate::hosts;
 /// Where an Enterprise Server has what uploads.github.com has.
 const UPLOADS: &str = "/api/uploads";
 
+/// Where an Enterprise Server has downloads, if it keeps them
+/// [apart](https://docs.github.com/en/enterprise-server/admin/configuring-settings/hardening-security-for-your-enterprise/enabling-subdomain-isolation).
+const SUBDOMAINS: [&str; 5] = ["assets", "codeload", "media", "raw", "uploads"];
+
 /// Where GitHub's API is: `https://api.github.com`, or `https://HOST/api/v3` of an Enterprise
 /// Server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,34 +73,64 @@ impl BaseUrl {
         })
     }
 
-    /// Whether a host is this API's, one of its hosts for uploads, or one of GitHub's from which is
-    /// downloaded: whether a [`Client`](crate::Client) sends requests there.
+    /// Whether a host is this API's, one of its hosts for uploads, or one from which is downloaded:
+    /// whether a [`Client`](crate::Client) sends requests there.
     pub fn reaches(&self, host: &str) -> bool {
-        host.eq_ignore_ascii_case(self.authority.host())
+        self.is_own(host)
             || host.eq_ignore_ascii_case(hosts::API)
             || host.eq_ignore_ascii_case(hosts::UPLOADS)
-            || hosts::is_githubs(host)
+            || self.has_downloads_at(host)
     }
 
     /// The URI at which a [`Client`](crate::Client) has to be asked for what is at `target`, path
     /// and query, on this host. `api.github.com` and `uploads.github.com` mean this API, wherever
-    /// it is; other hosts than this API's stay what they are.
+    /// it is, and so does an Enterprise Server's host with a path below `/api`; other hosts, and
+    /// what else an Enterprise Server has, stay what they are.
     pub fn locate(&self, host: &str, target: &PathAndQuery) -> Uri {
         if host.eq_ignore_ascii_case(hosts::UPLOADS) {
             // As an Enterprise Server has it.
             let target = format!("{UPLOADS}{target}");
             return target.parse().unwrap_or_else(|_| Uri::from_static(UPLOADS));
         }
-        let is_download =
-            hosts::is_githubs(host) && !host.eq_ignore_ascii_case(self.authority.host());
-        let elsewhere = Uri::builder()
-            .scheme(Scheme::HTTPS)
-            .authority(host)
-            .path_and_query(target.clone());
-        match elsewhere.build() {
-            Ok(uri) if is_download => uri,
+        let elsewhere = match self.is_own(host) {
+            true if self.has_api_at(target.path()) => None,
+            true => Some((self.scheme.clone(), self.authority.as_str())),
+            false => self.has_downloads_at(host).then_some((Scheme::HTTPS, host)),
+        };
+        let elsewhere = elsewhere.map(|(scheme, authority)| {
+            let uri = Uri::builder().scheme(scheme).authority(authority);
+            uri.path_and_query(target.clone()).build()
+        });
+        match elsewhere {
+            Some(Ok(uri)) => uri,
             _ => target.clone().into(),
         }
+    }
+
+    fn is_own(&self, host: &str) -> bool {
+        host.eq_ignore_ascii_case(self.authority.host())
+    }
+
+    /// Whether a path at the API's own host is the API's. An Enterprise Server has its pages, and
+    /// what is downloaded from them, on the same host.
+    pub(crate) fn has_api_at(&self, path: &str) -> bool {
+        let is_below = |prefix: &str| {
+            let rest = path.strip_prefix(prefix);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.path.is_empty() || is_below("/api") || is_below(&self.path)
+    }
+
+    /// Whether GitHub's downloads come from this host: one of github.com's, or of the Enterprise
+    /// Server's where the API is one's.
+    pub(crate) fn has_downloads_at(&self, host: &str) -> bool {
+        let is_enterprise = !self.path.is_empty();
+        let is_subdomain = || {
+            let (name, above) = host.split_once('.').unwrap_or_default();
+            let is = |known: &&str| name.eq_ignore_ascii_case(known);
+            self.is_own(above) && SUBDOMAINS.iter().any(is)
+        };
+        hosts::is_githubs(host) || (is_enterprise && (self.is_own(host) || is_subdomain()))
     }
 
     /// Host and port.

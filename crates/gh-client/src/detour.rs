@@ -15,7 +15,6 @@ use crate::body::Body;
 use crate::cache_first::Upward;
 use crate::decision::Decision;
 use crate::error::UpstreamError;
-use crate::hosts;
 use crate::question::is_at;
 use crate::stats::Counters;
 
@@ -69,7 +68,7 @@ where
         }
         let host = request.uri().host().unwrap_or_default().to_owned();
         // Redirects lead to downloads. Nothing that changes anything is followed there.
-        if !hosts::is_githubs(&host) || !request.method().is_safe() {
+        if !base.has_downloads_at(&host) || !request.method().is_safe() {
             return Box::pin(async { Err(UpstreamError::ForeignHost(host)) });
         }
         counters.bypassed.fetch_add(1, Ordering::Relaxed);

@@ -202,10 +202,10 @@ pub(crate) fn changes_the_answer(name: &HeaderName) -> bool {
     is_known || (name.as_str().starts_with("x-github-") && name != API_VERSION_HEADER)
 }
 
-/// Whether a request goes to the API: it says no host, or the API's.
+/// Whether a request goes to the API: it says no host, or the API's and a path that is the API's.
 pub(crate) fn is_at(uri: &Uri, base: &BaseUrl) -> bool {
     uri.authority()
-        .is_none_or(|authority| authority == base.authority())
+        .is_none_or(|authority| authority == base.authority() && base.has_api_at(uri.path()))
 }
 
 /// Path and query, with the pairs of the query sorted by name. Pairs of one name keep their

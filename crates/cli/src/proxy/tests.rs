@@ -162,3 +162,14 @@ fn a_github_that_does_not_answer_is_504_and_one_that_cannot_be_reached_502() {
     assert_eq!(status(late), StatusCode::GATEWAY_TIMEOUT);
     assert_eq!(status(UpstreamError::Lost), StatusCode::BAD_GATEWAY);
 }
+
+#[tokio::test]
+async fn who_calls_us_by_the_apis_name_is_not_led_to_the_api() {
+    let origin = |host: &'static str, address: [u8; 4]| {
+        tcp().origin(&Authority::from_static(host), (address, 8417).into())
+    };
+    let here = [127, 0, 0, 1];
+    assert_eq!(origin("localhost:8417", here), "http://localhost:8417");
+    assert_eq!(origin("ghes.corp", here), "http://127.0.0.1:8417");
+    assert_eq!(origin("GHES.corp:80", [0; 4]), "http://127.0.0.1:8417");
+}

@@ -84,10 +84,8 @@ fn uploads_go_to_the_host_for_uploads_wherever_that_is() {
 fn a_host_is_the_api_or_one_of_githubs_own() {
     let ghes = BaseUrl::parse("https://ghes.corp/api/v3").unwrap();
     let target = "/x?y".parse().unwrap();
-    for host in ["ghes.corp", "api.github.com"] {
-        assert!(ghes.reaches(host));
-        assert_eq!(ghes.locate(host, &target).to_string(), "/x?y", "{host}");
-    }
+    assert!(ghes.reaches("ghes.corp") && ghes.reaches("api.github.com"));
+    assert_eq!(ghes.locate("api.github.com", &target).to_string(), "/x?y");
     let download = "objects.githubusercontent.com";
     assert!(ghes.reaches(download) && !ghes.reaches("evil.example"));
     assert_eq!(
@@ -107,4 +105,32 @@ fn one_api_is_the_same_however_its_host_is_written() {
     assert_eq!(written("http://LocalHost:80"), "http://localhost");
     assert_eq!(written("http://localhost:443"), "http://localhost:443");
     assert_eq!(written("http://[::1]:80"), "http://[::1]");
+}
+
+#[test]
+fn an_enterprise_server_has_more_than_its_api() {
+    let base = BaseUrl::parse("https://ghes.corp/api/v3").unwrap();
+    let located = |host: &str, target: &'static str| {
+        assert!(base.reaches(host), "{host}");
+        base.locate(host, &PathAndQuery::from_static(target))
+            .to_string()
+    };
+    for api in ["/api/v3/user", "/api/graphql", "/api/uploads/x"] {
+        assert_eq!(located("ghes.corp", api), api);
+    }
+    let archive = "/o/r/archive/main.tar.gz";
+    assert_eq!(
+        located("GHES.corp", archive),
+        "https://ghes.corp/o/r/archive/main.tar.gz"
+    );
+    assert_eq!(located("api.github.com", "/user"), "/user");
+    for below in ["codeload", "media", "raw", "uploads"] {
+        let host = format!("{below}.ghes.corp");
+        assert_eq!(located(&host, "/x"), format!("https://{host}/x"));
+    }
+    for stranger in ["evil.ghes.corp", "raw.evil.corp", "rawghes.corp", "corp"] {
+        assert!(!base.reaches(stranger), "{stranger}");
+    }
+    let plain = BaseUrl::parse("https://api.github.com").unwrap();
+    assert!(!plain.reaches("raw.api.github.com"));
 }

@@ -6,6 +6,11 @@ use super::*;
 
 /// Which way a request goes; `None` where it goes nowhere.
 async fn way(method: Method, uri: &str) -> Option<&'static str> {
+    way_at("https://api.github.com", method, uri).await
+}
+
+/// The same where the API is elsewhere.
+async fn way_at(api: &str, method: Method, uri: &str) -> Option<&'static str> {
     let leading = |way: &'static str| {
         tower::service_fn(move |_: Request<Body>| async move {
             let response = Response::builder().header("x-way", way);
@@ -13,7 +18,7 @@ async fn way(method: Method, uri: &str) -> Option<&'static str> {
         })
     };
     let layer = DetourLayer {
-        base: Arc::new(BaseUrl::parse("https://api.github.com").unwrap()),
+        base: Arc::new(BaseUrl::parse(api).unwrap()),
         leaf: leading("past the cache"),
         counters: Arc::default(),
     };
@@ -43,4 +48,20 @@ async fn it_is_no_open_proxy() {
         assert_eq!(way(Method::GET, elsewhere).await, None, "{elsewhere}");
     }
     assert_eq!(way(Method::POST, "https://github.com/login").await, None);
+}
+
+#[tokio::test]
+async fn an_enterprise_servers_downloads_go_past_the_cache_too() {
+    let ghes = "https://ghes.corp/api/v3";
+    let way = async |method, uri| way_at(ghes, method, uri).await;
+    let api = "https://ghes.corp/api/v3/user";
+    assert_eq!(way(Method::GET, api).await, Some("to the API"));
+    for download in [
+        "https://ghes.corp/o/r/archive/x",
+        "https://codeload.ghes.corp/x",
+    ] {
+        assert_eq!(way(Method::GET, download).await, Some("past the cache"));
+        assert_eq!(way(Method::POST, download).await, None);
+    }
+    assert_eq!(way(Method::GET, "https://x.ghes.corp/").await, None);
 }
