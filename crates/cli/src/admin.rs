@@ -1,10 +1,12 @@
 //! The endpoints under `/-/`.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 
+use crate::metrics;
 use crate::node::Node;
 use crate::report::{NodeStats, Peer};
 
@@ -15,10 +17,12 @@ pub(crate) fn router(node: Node) -> Router {
         .route("/-/readyz", get(async || "ok"))
         .route("/-/stats", get(stats))
         .route("/-/peers", get(peers))
+        .route("/-/metrics", get(prometheus))
         .fallback(async || {
             (
                 StatusCode::NOT_FOUND,
-                "no such endpoint; there are /-/healthz, /-/readyz, /-/stats and /-/peers\n",
+                "no such endpoint; there are /-/healthz, /-/readyz, /-/stats, /-/peers and \
+                 /-/metrics\n",
             )
         })
         .with_state(node)
@@ -30,4 +34,11 @@ async fn stats(State(node): State<Node>) -> Json<NodeStats> {
 
 async fn peers(State(node): State<Node>) -> Json<Vec<Peer>> {
     Json(node.peers())
+}
+
+async fn prometheus(State(node): State<Node>) -> impl IntoResponse {
+    let text = metrics::text(node.stats().await, node.network_metrics());
+    // Formatting into a string does not fail.
+    let text = text.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR);
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
 }

@@ -4,10 +4,13 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use cache_core::{Key, Purpose, Sealer};
 use cache_net::Multiaddr;
 use tempfile::NamedTempFile;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 #[cfg(test)]
 mod tests;
@@ -72,6 +75,23 @@ impl KnownPeers {
                 "cannot keep the known peers in {}: {error}",
                 self.path.display()
             );
+        }
+    }
+
+    /// Keeps what there is now and then, for when the node is not stopped but killed; until there
+    /// is nobody any more who knows.
+    pub(crate) async fn keep<F>(self, every: Duration, known: impl Fn() -> F + Send)
+    where
+        F: Future<Output = Option<Vec<Multiaddr>>> + Send,
+    {
+        loop {
+            sleep(every).await;
+            let Some(peers) = known().await else {
+                return;
+            };
+            let kept = self.clone();
+            // It writes a file. It can only fail by a panic, which is told.
+            let _ = spawn_blocking(move || kept.save(&peers)).await;
         }
     }
 

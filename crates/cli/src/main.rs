@@ -10,6 +10,7 @@ mod hidden;
 mod known_peers;
 mod listen;
 mod log;
+mod metrics;
 mod node;
 mod node_client;
 mod out;

@@ -1,22 +1,26 @@
 //! A node: the four crates, put together. This is the only place that knows them all.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use cache_core::Cache;
 use cache_core::disk::{self, Disk};
 use cache_crypto::{Keyring, Sealed};
-use cache_net::{Identity, Membership, Multiaddr, P2p, StartError};
+use cache_net::{Identity, Membership, Metrics, Multiaddr, P2p, StartError};
 use gh_client::{Client, PrincipalKey};
 use tokio::time::Instant;
 
 use crate::config::{self, Config, ConfigError, Net, Secrets, Sharing};
 use crate::known_peers::KnownPeers;
 use crate::proxy;
-use crate::report::{BootstrapPeer, NodeStats, Peer, Received, Unopened};
+use crate::report::{self, NodeStats, Peer, Received, Unopened};
 
-/// Connections of a member that others are reached through.
-const RELAY_CONNECTIONS: u32 = 256;
+/// Connections of a member that is told at which address everybody can reach it.
+const HUB_CONNECTIONS: u32 = 256;
+
+/// How often the known peers are kept, beside at the stop.
+const KEPT_EVERY: Duration = Duration::from_secs(2 * 60);
 
 /// A running node, without the listeners through which clients reach it.
 #[derive(Clone)]
@@ -53,6 +57,10 @@ impl Node {
                 let known = known.unwrap_or_default();
                 let network = start_network(net, known, &keyring).await?;
                 let network = Arc::new(Sealed::new(network, keyring));
+                if let Some(known_peers) = known_peers.clone() {
+                    let network = Arc::downgrade(&network);
+                    tokio::spawn(known_peers.keep(KEPT_EVERY, move || known_to(network.clone())));
+                }
                 let peers = net.bootstrap.len() as u64;
                 (
                     builder.transport(Arc::clone(&network)),
@@ -110,17 +118,9 @@ impl Node {
         self.network.as_ref().map(|network| network.transport())
     }
 
-    /// What came of each bootstrap peer.
-    async fn bootstrap(&self) -> Vec<BootstrapPeer> {
-        let Some(network) = self.p2p() else {
-            return Vec::new();
-        };
-        let discovery = network.discovery().await;
-        discovery
-            .bootstrap
-            .into_iter()
-            .map(BootstrapPeer::from)
-            .collect()
+    /// What the transport counts; `None` where sharing is off.
+    pub(crate) fn network_metrics(&self) -> Option<Metrics> {
+        self.p2p().map(P2p::metrics)
     }
 
     /// The counters.
@@ -128,6 +128,11 @@ impl Node {
         let cache = self.cache.stats();
         let client = self.client.stats();
         let unopened = self.network.as_ref().map(|network| network.unopened());
+        let discovery = match self.p2p() {
+            Some(network) => network.discovery().await,
+            None => cache_net::Discovery::default(),
+        };
+        let (bootstrap, discovery) = report::discovered(discovery);
         NodeStats {
             requests: cache.requests() + client.bypassed,
             hits: cache.hits,
@@ -147,7 +152,8 @@ impl Node {
             disk: cache.disk,
             connected_peers: cache.connected_peers,
             bootstrap_peers_configured: self.bootstrap_peers,
-            bootstrap: self.bootstrap().await,
+            bootstrap,
+            discovery,
             peer_id: self.peer_id(),
             listen_addrs: self.p2p_addresses(),
             broadcast: cache.broadcast,
@@ -204,6 +210,11 @@ fn keyring(secrets: &Secrets) -> Result<Keyring, ConfigError> {
     })
 }
 
+/// What the network knows now; `None` once there is none any more.
+async fn known_to(network: Weak<Sealed<P2p>>) -> Option<Vec<Multiaddr>> {
+    Some(network.upgrade()?.transport().known_peers().await)
+}
+
 async fn start_network(
     net: &Net,
     known: Vec<Multiaddr>,
@@ -222,9 +233,10 @@ async fn start_network(
     config.known = known;
     config.mdns = net.mdns;
     config.relay = net.relay;
-    if net.relay {
-        // One for each member that has no other way to the rest of the fleet.
-        config.limits.connections = RELAY_CONNECTIONS;
+    if !net.external.is_empty() {
+        // It is the one that everybody can reach: one for each member that has no other way to the
+        // rest of the fleet.
+        config.limits.connections = HUB_CONNECTIONS;
     }
     P2p::start(config).await.map_err(|error| {
         let setting = match error {

@@ -5,7 +5,7 @@ use gh_client::RateLimit;
 use serde::{Deserialize, Serialize};
 
 use cache_core::PeerInfo;
-use cache_net::{BootstrapReport, Source, TargetState};
+use cache_net::{BootstrapReport, MdnsState, Source, TargetState};
 
 /// The counters of one node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub(crate) struct NodeStats {
     pub(crate) bootstrap_peers_configured: u64,
     #[serde(default)]
     pub(crate) bootstrap: Vec<BootstrapPeer>,
+    #[serde(default)]
+    pub(crate) discovery: Discovery,
     /// `null` where sharing is off.
     pub(crate) peer_id: Option<String>,
     pub(crate) listen_addrs: Vec<String>,
@@ -119,6 +121,53 @@ pub(crate) struct BootstrapPeer {
     pub(crate) connected: bool,
     /// What went wrong last, where none is.
     pub(crate) problem: Option<String>,
+}
+
+/// What came of the other ways in which peers are found.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Discovery {
+    /// `off`, `searching`, or `failed`.
+    pub(crate) mdns: String,
+    /// Why peers are not looked for on the local network, although they should be.
+    pub(crate) mdns_problem: Option<String>,
+    /// Each source that has brought somebody.
+    pub(crate) found: Vec<Found>,
+    /// Addresses of our own that the others are told, beside those that we listen on.
+    pub(crate) external: Vec<String>,
+}
+
+/// What one source has brought.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Found {
+    /// `bootstrap`, `known`, `mdns`, `kademlia` or `inbound`.
+    pub(crate) source: String,
+    pub(crate) peers: u64,
+    pub(crate) connected: u64,
+    /// Those that were dialled in vain the last time.
+    pub(crate) failing: u64,
+}
+
+/// What came of each bootstrap peer, and of each other way.
+pub(crate) fn discovered(report: cache_net::Discovery) -> (Vec<BootstrapPeer>, Discovery) {
+    let bootstrap = report.bootstrap.into_iter();
+    let (mdns, mdns_problem) = match report.mdns {
+        MdnsState::Searching => ("searching", None),
+        MdnsState::Failed(why) => ("failed", Some(why)),
+        _ => ("off", None),
+    };
+    let found = report.found.into_iter().map(|found| Found {
+        source: found.source.to_string(),
+        peers: found.peers as u64,
+        connected: found.connected as u64,
+        failing: found.failing as u64,
+    });
+    let discovery = Discovery {
+        mdns: mdns.to_owned(),
+        mdns_problem,
+        found: found.collect(),
+        external: report.external.iter().map(ToString::to_string).collect(),
+    };
+    (bootstrap.map(BootstrapPeer::from).collect(), discovery)
 }
 
 impl Peer {

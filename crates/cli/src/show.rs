@@ -31,15 +31,10 @@ pub(crate) async fn peers(args: &ShowArgs) -> anyhow::Result<()> {
     if args.json {
         return out::json(&peers);
     }
+    let stats: NodeStats = node.get("/-/stats").await?;
     if peers.is_empty() {
-        let stats: NodeStats = node.get("/-/stats").await?;
         out::line(why_no_peers(&stats))?;
-        for one in &stats.bootstrap {
-            if let Some(problem) = &one.problem {
-                out::line(format_args!("  {}: {problem}", one.address))?;
-            }
-        }
-        return Ok(());
+        return what_fails(&stats);
     }
     let mut table = table(
         ["peer", "latency", "age", "direction", "source", "address"],
@@ -56,7 +51,28 @@ pub(crate) async fn peers(args: &ShowArgs) -> anyhow::Result<()> {
             peer.addresses.join("\n"),
         ]);
     }
-    out::line(lines(&table))
+    out::line(lines(&table))?;
+    what_fails(&stats)
+}
+
+/// Prints each way to find peers that has failed.
+fn what_fails(stats: &NodeStats) -> anyhow::Result<()> {
+    for one in &stats.bootstrap {
+        if let Some(problem) = &one.problem {
+            out::line(format_args!("  {}: {problem}", one.address))?;
+        }
+    }
+    let discovery = &stats.discovery;
+    if let Some(problem) = &discovery.mdns_problem {
+        out::line(format_args!("  mdns: {problem}"))?;
+    }
+    for one in discovery.found.iter().filter(|one| one.failing > 0) {
+        let (source, failing, peers) = (&one.source, one.failing, one.peers);
+        out::line(format_args!(
+            "  {source}: {failing} of {peers} cannot be reached"
+        ))?;
+    }
+    Ok(())
 }
 
 /// A table as text, without the spaces at the ends of its lines.

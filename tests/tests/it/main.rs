@@ -10,6 +10,7 @@ mod fleet;
 mod gh;
 mod library;
 mod manners;
+mod network;
 mod proxy;
 mod rotation;
 mod silence;

@@ -62,3 +62,15 @@ fn who_was_known_before_a_change_of_secret_is_known_after_it() {
 
     assert_eq!(known(dir.path(), OTHER).load(), peers());
 }
+
+#[tokio::test]
+async fn what_is_known_is_kept_while_the_node_runs_until_the_network_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let kept = known(dir.path(), SECRET);
+    let told = std::sync::Mutex::new(vec![None, Some(peers())]);
+
+    let known_now = || async { told.lock().unwrap().pop().unwrap() };
+    kept.keep(Duration::ZERO, known_now).await;
+
+    assert_eq!(known(dir.path(), SECRET).load(), peers());
+}
