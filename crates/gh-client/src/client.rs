@@ -21,6 +21,8 @@ use crate::error::{BuildError, UpstreamError};
 use crate::face::Face;
 use crate::github::GitHub;
 use crate::limits::Limits;
+use crate::numbers::Numbers;
+use crate::path_prefix::PathPrefix;
 use crate::policy::Keeping;
 use crate::scope::{Scopes, Sharing};
 use crate::stack::{Parts, Stack};
@@ -38,7 +40,9 @@ use crate::views::Views;
 #[derive(Clone)]
 pub struct Client {
     stack: Stack<Upstream>,
+    cache: Cache,
     base: Arc<BaseUrl>,
+    numbers: Numbers,
     limits: Limits,
     counters: Arc<Counters>,
     /// Told to the other members for as long as there is a client.
@@ -85,6 +89,24 @@ impl Client {
     /// What is known of GitHub's limits, here and from other members.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Makes void, here and on all members, what GitHub has answered for this path and those below
+    /// it, whoever has asked. Tells how many entries that were in this member's memory.
+    pub async fn invalidate(&self, prefix: &PathPrefix) -> u64 {
+        let mut count = 0;
+        for path in prefix.places(&self.base, &self.numbers) {
+            count += self.cache.count_under(path.clone()).await;
+            self.cache.invalidate_path(path);
+        }
+        count
+    }
+
+    /// The same of everything.
+    pub async fn invalidate_all(&self) -> u64 {
+        let count = self.cache.count_under(cache_core::Path::root()).await;
+        self.cache.invalidate_all();
+        count
     }
 
     /// The counters.
@@ -259,18 +281,22 @@ impl Builder {
         );
         let scopes = Scopes::new(self.principal_key, self.sharing, views);
         let upstream = Upstream::new(Arc::clone(&base), self.via, Arc::clone(&counters))?;
+        let numbers = Numbers::new();
         let parts = Parts {
-            cache,
+            cache: cache.clone(),
             base: Arc::clone(&base),
             keeping: self.keeping,
             scopes,
             limits: limits.clone(),
             counters: Arc::clone(&counters),
+            numbers: numbers.clone(),
             pace: self.pace,
         };
         Ok(Client {
             stack: parts.over(upstream)?,
+            cache,
             base,
+            numbers,
             limits,
             counters,
             _told: told,

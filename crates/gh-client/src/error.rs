@@ -16,6 +16,21 @@ pub struct InvalidUpstream {
     pub reason: &'static str,
 }
 
+/// A text that says no part of the API.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidPathPrefix {
+    /// Write it as a path.
+    #[error("{0:?} is not a path; write it like /repos/OWNER/REPO")]
+    NotAPath(String),
+    /// Leave the query out: what is asked with it lies at the path.
+    #[error("{0:?} has a query; a path covers all queries of it")]
+    Query(String),
+    /// Say in another way that everything is meant.
+    #[error("/ covers everything; name a part of it, such as /repos/OWNER/REPO")]
+    Everything,
+}
+
 /// A client could not be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -19,6 +19,7 @@ use crate::fetch::{Desk, UNDER_WAY};
 use crate::gate::{Gate, GateLayer};
 use crate::hops;
 use crate::limits::Limits;
+use crate::numbers::Numbers;
 use crate::observe::{ObserveLayer, Observing};
 use crate::pace::{PaceLayer, Paced};
 use crate::patience::{PatienceLayer, Patient};
@@ -47,6 +48,7 @@ pub(crate) struct Parts {
     pub(crate) scopes: Scopes,
     pub(crate) limits: Limits,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) numbers: Numbers,
     /// Whether to keep to a pace of our own.
     pub(crate) pace: bool,
 }
@@ -73,7 +75,8 @@ impl Parts {
             cache: cache.clone(),
         };
         let pace = PaceLayer::new(scopes.clone(), self.pace);
-        let writes = WritesLayer::new(cache.clone(), Arc::clone(&self.base), scopes.clone());
+        let base = Arc::clone(&self.base);
+        let writes = WritesLayer::new(cache.clone(), base, scopes.clone(), self.numbers);
         let retry = RetryPolicy::new().map_err(|_| BuildError::Backoff)?;
         let detour = DetourLayer {
             base: Arc::clone(&self.base),

@@ -6,10 +6,7 @@ use std::task::{Context, Poll};
 
 use cache_core::{Cache, Path, Scope};
 use futures::future::BoxFuture;
-use http::header::{self, HeaderMap};
 use http::{Request, Response, StatusCode};
-use moka::policy::EvictionPolicy;
-use moka::sync;
 use tower::{Layer, Service};
 
 use crate::base_url::BaseUrl;
@@ -17,12 +14,9 @@ use crate::body::Body;
 use crate::credential::Credential;
 use crate::error::UpstreamError;
 use crate::graphql;
+use crate::numbers::{Elsewhere, Numbers};
 use crate::question::{filed_at, graphql_of, place};
 use crate::scope::Scopes;
-
-/// Repositories and organisations whose numbers are remembered. At the bound those that were not
-/// heard of for longest are forgotten, and a write to one of them makes more void.
-const MAX_NUMBERS: u64 = 16_384;
 
 /// Invalidates, here and on all members, what a write that GitHub has not refused may have changed: the
 /// path, what lies below it, the paths above it up to the repository (or organisation, or user), and
@@ -35,24 +29,16 @@ pub(crate) struct WritesLayer {
     cache: Cache,
     base: Arc<BaseUrl>,
     scopes: Scopes,
-    /// The numbers that stand for a name in the links to further pages, by name, and the names by
-    /// number.
-    numbers: sync::Cache<String, String>,
-    names: sync::Cache<String, String>,
+    numbers: Numbers,
 }
 
 impl WritesLayer {
-    pub(crate) fn new(cache: Cache, base: Arc<BaseUrl>, scopes: Scopes) -> Self {
-        let table = || {
-            let table = sync::Cache::builder().max_capacity(MAX_NUMBERS);
-            table.eviction_policy(EvictionPolicy::lru()).build()
-        };
+    pub(crate) fn new(cache: Cache, base: Arc<BaseUrl>, scopes: Scopes, numbers: Numbers) -> Self {
         Self {
             cache,
             base,
             scopes,
-            numbers: table(),
-            names: table(),
+            numbers,
         }
     }
 }
@@ -96,7 +82,7 @@ where
             let answer = self.inner.call(request);
             return Box::pin(async move {
                 let response = answer.await?;
-                layer.learn(&path, response.headers());
+                layer.numbers.learn(&path, response.headers());
                 Ok(response)
             });
         }
@@ -161,19 +147,12 @@ impl WritesLayer {
             return;
         }
         self.invalidate_around(path);
-        // The other name of the same thing, or where it must be.
-        let (known, elsewhere, rest) = match (named(path), numbered(path)) {
-            (Some((name, numbers, rest)), _) => (self.numbers.get(&name), numbers, rest),
-            (_, Some((number, names, rest))) => (self.names.get(number), names, rest),
-            (None, None) => return,
-        };
-        if rest.is_empty() {
-            // It may have another name from now on.
-            self.names.invalidate_all();
-        }
-        match known {
-            Some(other) => self.invalidate_around(&format!("{other}{rest}")),
-            None => self.cache.invalidate_path(Path::new(elsewhere)),
+        let elsewhere = self.numbers.elsewhere(path);
+        self.numbers.changed(path);
+        match elsewhere {
+            Elsewhere::At(path) => self.invalidate_around(&path),
+            Elsewhere::Among(names) => self.cache.invalidate_path(Path::new(names)),
+            Elsewhere::Nowhere => {}
         }
     }
 
@@ -181,27 +160,6 @@ impl WritesLayer {
         self.cache.invalidate_path(Path::new(path));
         for above in above(path) {
             self.cache.invalidate_path(filed_at(above));
-        }
-    }
-
-    /// Takes note of the number that GitHub's links have in place of a name.
-    fn learn(&self, path: &str, headers: &HeaderMap) {
-        let Some((name, number_space, _)) = named(path) else {
-            return;
-        };
-        let links = headers.get_all(header::LINK).iter();
-        let links = links.filter_map(|link| link.to_str().ok());
-        let number = links
-            .filter_map(|link| link.split_once(&format!("{number_space}/")))
-            .map(|(_, after)| {
-                let end = after.find(|c: char| !c.is_ascii_digit());
-                &after[..end.unwrap_or(after.len())]
-            })
-            .find(|number| !number.is_empty());
-        if let Some(number) = number {
-            let number = format!("{number_space}/{number}");
-            self.names.insert(number.clone(), name.clone());
-            self.numbers.insert(name, number);
         }
     }
 }
@@ -225,46 +183,6 @@ fn above(path: &str) -> impl Iterator<Item = &str> {
     above
         .skip(1)
         .take_while(move |above| above.matches('/').count() >= top)
-}
-
-/// The name in a path that may go by a number as well, where the numbers are, and the rest.
-fn named(path: &str) -> Option<(String, &'static str, &str)> {
-    let mut segments = path.split('/').skip(1);
-    let (names, number_space) = match segments.next()? {
-        "repos" => (2, "/repositories"),
-        "orgs" => (1, "/organizations"),
-        "users" => (1, "/user"),
-        _ => return None,
-    };
-    let mut ends = path.match_indices('/').map(|(at, _)| at);
-    let end = ends.nth(1 + names).unwrap_or(path.len());
-    let (name, rest) = path.split_at(end);
-    let is_whole = name
-        .split('/')
-        .skip(2)
-        .filter(|name| !name.is_empty())
-        .count()
-        == names;
-    is_whole.then(|| (name.to_owned(), number_space, rest))
-}
-
-/// The number in a path that may go by a name as well, where the names are, and the rest.
-fn numbered(path: &str) -> Option<(&str, &'static str, &str)> {
-    let mut segments = path.split('/').skip(1);
-    let names = match segments.next()? {
-        "repositories" => "/repos",
-        "organizations" => "/orgs",
-        "user" => "/users",
-        _ => return None,
-    };
-    let number = segments.next()?;
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    let end = path
-        .match_indices('/')
-        .nth(2)
-        .map_or(path.len(), |(at, _)| at);
-    let (number, rest) = path.split_at(end);
-    is_number.then_some((number, names, rest))
 }
 
 #[cfg(test)]

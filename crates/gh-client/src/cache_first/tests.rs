@@ -48,6 +48,7 @@ fn parts(clock: &ManualClock, sharing: Sharing) -> Parts {
         ),
         limits: Limits::new(),
         counters: Arc::default(),
+        numbers: crate::numbers::Numbers::new(),
         pace: true,
     }
 }

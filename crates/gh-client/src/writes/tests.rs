@@ -6,6 +6,8 @@ use cache_core::notes::Bell;
 use futures::FutureExt;
 use tower::ServiceExt;
 
+use http::header::HeaderMap;
+
 use super::*;
 use crate::credential::PrincipalKey;
 use crate::scope::Sharing;
@@ -41,7 +43,7 @@ impl Fixture {
             Views::new(Bell::default()),
         );
         Self {
-            layer: WritesLayer::new(cache.clone(), base, scopes),
+            layer: WritesLayer::new(cache.clone(), base, scopes, Numbers::new()),
             cache,
         }
     }
