@@ -47,8 +47,28 @@ impl Builder {
         self
     }
 
-    /// Bounds what the entries occupy in memory, their keys and tables included, in bytes; the
-    /// default is 256 MiB. At the bound those that are asked for least are evicted.
+    /// Bounds what the cache occupies in memory, in bytes, within a tenth; the default is 256 MiB. At
+    /// the bound the entries that are asked for least are evicted.
+    ///
+    /// | part | may take |
+    /// | --- | --- |
+    /// | what waits to be pushed | 1/16 |
+    /// | the frames of the pushes under way | 1/16 |
+    /// | what waits to be written to disk, where there is one | 1/16 |
+    /// | what is remembered of entries that were evicted | 1/32 |
+    /// | invalidations | 1/32 |
+    /// | the entries, their keys and tables | the rest |
+    ///
+    /// What waits, is pushed and is invalidated may take 1 MiB each, however small the cache; below
+    /// 16 MiB that goes beyond the bound. At the bound on invalidations the oldest gives way to one
+    /// that voids all that is as old as what it did.
+    ///
+    /// A value that is larger than one of the sixteenths waits there alone, and goes beyond it.
+    /// Below 130 MiB there are such values that peers can be sent; from there on there are none.
+    ///
+    /// Beside it counts what is in the hands of others: answers on their way to callers and to peers,
+    /// what the transport holds, and with a store on disk 16 MiB at most that the database keeps of
+    /// its file.
     #[must_use]
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.bounds.max_bytes = bytes;
@@ -88,11 +108,12 @@ impl Builder {
         self
     }
 
-    /// Bounds what waits to be pushed to the peers, in bytes; the default is 64 MiB. At the bound
-    /// what has waited longest is not pushed at all.
+    /// Bounds what waits to be pushed to the peers, in bytes, beside [`max_bytes`](Self::max_bytes);
+    /// the default is a share of that. At the bound what has waited longest is not pushed at all, and
+    /// at 0 nothing is.
     #[must_use]
     pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
-        self.bounds.max_queued_bytes = bytes;
+        self.bounds.max_queued_bytes = Some(bytes);
         self
     }
 

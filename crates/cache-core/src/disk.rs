@@ -79,6 +79,8 @@ use crate::tombstone::{MAX_TOMBSTONES, Tombstone};
 pub struct Disk {
     queue: Arc<Queue>,
     shelf: Arc<Shelf>,
+    /// Whether what is pending has a bound of its own.
+    has_own_bound: bool,
     recalled: Mutex<Recalled>,
     /// Has the directory until it ends.
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -90,7 +92,8 @@ pub struct Disk {
 pub struct Options {
     sealer: Arc<dyn Sealer>,
     max_bytes: u64,
-    max_pending_bytes: usize,
+    /// Where it is not to follow from the cache's `max_bytes`.
+    max_pending_bytes: Option<usize>,
 }
 
 /// Why a store could not be opened.
@@ -128,7 +131,7 @@ impl Options {
         Self {
             sealer,
             max_bytes: 2 * 1024 * 1024 * 1024,
-            max_pending_bytes: 16 * 1024 * 1024,
+            max_pending_bytes: None,
         }
     }
 
@@ -140,11 +143,12 @@ impl Options {
         self
     }
 
-    /// Bounds what waits in memory to be written, in bytes; the default is 16 MiB. At the bound an
-    /// entry that comes in is not written.
+    /// Bounds what waits in memory to be written, in bytes, beside what the cache may occupy; the
+    /// default is [a share of that](crate::Builder::max_bytes). At the bound an entry that comes in
+    /// is not written.
     #[must_use]
     pub fn max_pending_bytes(mut self, bytes: usize) -> Self {
-        self.max_pending_bytes = bytes;
+        self.max_pending_bytes = Some(bytes);
         self
     }
 }
@@ -186,7 +190,9 @@ impl Disk {
             max_pending_bytes,
         } = options;
         let limits = Limits::new(max_bytes, MAX_TOMBSTONES);
-        let pending = Pending::new(max_pending_bytes, MAX_TOMBSTONES);
+        // Until the cache that it is for has its say.
+        let max_waiting = max_pending_bytes.unwrap_or(16 * 1024 * 1024);
+        let pending = Pending::new(max_waiting, MAX_TOMBSTONES);
         let queue = Arc::new(Queue::new(pending));
         let shelf = Arc::<Shelf>::default();
         let recalled = match open_or_start_anew(&*files, &sealer, limits) {
@@ -222,6 +228,7 @@ impl Disk {
         Ok(Self {
             queue,
             shelf,
+            has_own_bound: max_pending_bytes.is_some(),
             recalled: Mutex::new(recalled.unwrap_or_default()),
             writer: Mutex::new(Some(writer)),
             dir: dir.to_owned(),
@@ -357,6 +364,12 @@ impl Tier for Disk {
 
     fn bury(&self, tombstone: Tombstone) {
         self.queue.with(|pending| pending.bury(tombstone));
+    }
+
+    fn bound_pending(&self, bytes: usize) {
+        if !self.has_own_bound {
+            self.queue.with(|pending| pending.bound(bytes));
+        }
     }
 
     fn recall(&self) -> Recalled {

@@ -68,6 +68,7 @@ mod presence;
 mod replica;
 mod report;
 pub mod sealer;
+mod shares;
 pub mod stats;
 mod staying;
 mod store;

@@ -24,9 +24,6 @@ use crate::wire::{Message, WireError};
 /// them.
 const MAX_PUSHES: usize = 64;
 
-/// What the pushes under way may occupy together, in bytes, before no further one is begun.
-const MAX_PUSHED_BYTES: usize = 16 * 1024 * 1024;
-
 /// A backstop: transports end every broadcast by a deadline of their own.
 const PUSH_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -46,10 +43,15 @@ pub(crate) async fn publish(replica: Arc<Replica>, transport: Arc<dyn Transport>
     let mut bytes_under_way = 0;
     let mut is_open = true;
     while is_open || !pushes.is_empty() {
-        let has_room = pushes.len() < MAX_PUSHES && bytes_under_way < MAX_PUSHED_BYTES;
+        // Alone, one may be larger than all of them together.
+        let room = match bytes_under_way {
+            0 => usize::MAX,
+            bytes => replica.max_pushed_bytes.saturating_sub(bytes),
+        };
+        let may_begin = is_open && pushes.len() < MAX_PUSHES;
         tokio::select! {
             biased;
-            news = replica.outbox.pop(), if is_open && has_room => match news {
+            news = replica.outbox.pop(room), if may_begin => match news {
                 Some(news) => {
                     let bytes = news.weight();
                     bytes_under_way += bytes;

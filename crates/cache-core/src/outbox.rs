@@ -29,7 +29,8 @@ enum Subject {
 /// short and which others rely on, then entries, in either case the oldest first.
 ///
 /// Bounded in bytes. At the bound the entries that have waited longest are dropped, and invalidations
-/// only where there are none: peers that miss something catch up on it, and memory stays flat.
+/// only where there are none: peers that miss something catch up on it, and memory stays flat. An
+/// entry that is larger than the bound waits alone, until there is a newer one.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     max_bytes: usize,
@@ -42,7 +43,10 @@ struct Queue {
     invalidations: VecDeque<Subject>,
     entries: VecDeque<Subject>,
     newest: HashMap<Subject, News>,
+    /// What all of them weigh.
     bytes: usize,
+    /// What the entries among them do.
+    entry_bytes: usize,
     is_closed: bool,
 }
 
@@ -55,10 +59,10 @@ impl Outbox {
         }
     }
 
-    /// Queues news; tells how many had to be dropped. Such as would not fit an empty queue are
-    /// dropped themselves, and so are all once the queue is closed.
+    /// Queues news; tells how many had to be dropped. In a queue of no bytes and once it is closed
+    /// that is the news themselves.
     pub(crate) fn push(&self, news: News) -> usize {
-        if news.weight() > self.max_bytes {
+        if self.max_bytes == 0 {
             return 1;
         }
         let mut queue = self.queue();
@@ -67,7 +71,7 @@ impl Outbox {
         }
         queue.put(news);
         let mut dropped = 0;
-        while queue.bytes > self.max_bytes && queue.drop_one().is_some() {
+        while queue.is_over(self.max_bytes) && queue.drop_one().is_some() {
             dropped += 1;
         }
         drop(queue);
@@ -75,18 +79,17 @@ impl Outbox {
         dropped
     }
 
-    /// Takes what has waited longest; waits where there is nothing, until there will be nothing
-    /// any more. Cancelling the call loses nothing. For one consumer.
-    pub(crate) async fn pop(&self) -> Option<News> {
+    /// Takes what is first in line; waits where there is nothing, or that weighs more than `room`,
+    /// until there will be nothing any more. Cancelling the call loses nothing. For one consumer.
+    pub(crate) async fn pop(&self, room: usize) -> Option<News> {
         loop {
             let filled = self.filled.notified();
             {
                 let mut queue = self.queue();
-                if let Some(first) = queue.take_first() {
-                    return Some(first);
-                }
-                if queue.is_closed {
-                    return None;
+                match queue.first_weight() {
+                    Some(weight) if weight <= room => return queue.take_first(),
+                    None if queue.is_closed => return None,
+                    _ => {}
                 }
             }
             filled.await;
@@ -110,7 +113,7 @@ impl Queue {
         let subject = news.subject();
         let news = match self.newest.remove(&subject) {
             Some(waiting) => {
-                self.bytes -= waiting.weight();
+                self.discount(&waiting);
                 waiting.or_newer(news)
             }
             None => {
@@ -122,7 +125,21 @@ impl Queue {
             }
         };
         self.bytes += news.weight();
+        self.entry_bytes += news.entry_weight();
         self.newest.insert(subject, news);
+    }
+
+    /// Whether something has to go.
+    fn is_over(&self, max_bytes: usize) -> bool {
+        // It would never get out otherwise.
+        let is_one_large = self.entries.len() == 1 && self.entry_bytes > max_bytes;
+        let bounded = self.bytes - if is_one_large { self.entry_bytes } else { 0 };
+        bounded > max_bytes
+    }
+
+    fn first_weight(&self) -> Option<usize> {
+        let first = self.invalidations.front().or_else(|| self.entries.front());
+        Some(self.newest.get(first?)?.weight())
     }
 
     fn take_first(&mut self) -> Option<News> {
@@ -139,8 +156,13 @@ impl Queue {
 
     fn take(&mut self, subject: &Subject) -> Option<News> {
         let news = self.newest.remove(subject)?;
-        self.bytes -= news.weight();
+        self.discount(&news);
         Some(news)
+    }
+
+    fn discount(&mut self, news: &News) {
+        self.bytes -= news.weight();
+        self.entry_bytes -= news.entry_weight();
     }
 }
 
@@ -177,6 +199,13 @@ impl News {
         match self {
             Self::Put(_, entry) => entry.weight(),
             Self::Invalidate(tombstone) => tombstone.weight(),
+        }
+    }
+
+    fn entry_weight(&self) -> usize {
+        match self {
+            Self::Put(..) => self.weight(),
+            Self::Invalidate(_) => 0,
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::lease::Leases;
 use crate::members::Members;
 use crate::outbox::Outbox;
 use crate::peer::PeerId;
+use crate::shares::Shares;
 use crate::stats::{Counters, Stats};
 use crate::store::Store;
 use crate::tier::Tier;
@@ -30,13 +31,12 @@ mod stamping;
 
 pub(crate) use admission::Received;
 
-/// The part of the memory, one in so many, that is given to the index of what was evicted.
-const INDEX_SHARE: u64 = 32;
-
 /// The copy that the cache in front and the node behind work on together.
 pub(crate) struct Replica {
     pub(crate) local_peer: PeerId,
     pub(crate) outbox: Outbox,
+    /// What the pushes under way may occupy together, in bytes.
+    pub(crate) max_pushed_bytes: usize,
     pub(crate) counters: Arc<Counters>,
     pub(crate) events: Arc<Announcer>,
     pub(crate) clock: MeshClock,
@@ -73,7 +73,8 @@ pub(crate) struct Replica {
 pub(crate) struct Bounds {
     pub(crate) max_bytes: u64,
     pub(crate) max_entries: u64,
-    pub(crate) max_queued_bytes: usize,
+    /// Where it is not to follow from `max_bytes`.
+    pub(crate) max_queued_bytes: Option<usize>,
     pub(crate) longest_lifetime: Duration,
 }
 
@@ -82,7 +83,7 @@ impl Default for Bounds {
         Self {
             max_bytes: 256 * 1024 * 1024,
             max_entries: u64::MAX,
-            max_queued_bytes: 64 * 1024 * 1024,
+            max_queued_bytes: None,
             longest_lifetime: Duration::from_secs(8 * 24 * 3600),
         }
     }
@@ -95,16 +96,20 @@ impl Replica {
         bounds: Bounds,
         tier: Option<Arc<dyn Tier>>,
     ) -> Self {
-        let index_bytes = bounds.max_bytes / INDEX_SHARE;
-        let index = Arc::new(Index::new(index_bytes));
-        let tombstones = Tombstones::new(MAX_TOMBSTONES);
+        let shares = Shares::of(&bounds, tier.is_some());
+        let index = Arc::new(Index::new(shares.index));
+        let tombstones = Tombstones::new(MAX_TOMBSTONES, shares.tombstones);
+        if let Some(tier) = &tier {
+            tier.bound_pending(shares.pending);
+        }
         let recalled = tier.as_ref().map(|tier| tier.recall()).unwrap_or_default();
         for tombstone in recalled.tombstones {
             tombstones.insert(tombstone);
         }
         let replica = Self {
             local_peer,
-            outbox: Outbox::new(bounds.max_queued_bytes),
+            outbox: Outbox::new(shares.queued),
+            max_pushed_bytes: shares.pushed,
             counters: Arc::default(),
             events: Arc::default(),
             arrivals: Arrivals::default(),
@@ -115,11 +120,7 @@ impl Replica {
             caught_up: OnceLock::new(),
             clock: MeshClock::new(clock),
             aside: Aside::default(),
-            store: Store::new(
-                bounds.max_bytes - index_bytes,
-                bounds.max_entries,
-                Arc::clone(&index),
-            ),
+            store: Store::new(shares.entries, bounds.max_entries, Arc::clone(&index)),
             index,
             tombstones,
             tier,

@@ -29,6 +29,10 @@ pub(crate) trait Tier: Send + Sync + 'static {
     /// Remembers a tombstone, soon. Does not block.
     fn bury(&self, tombstone: Tombstone);
 
+    /// Has what waits to be written occupy no more than so many bytes of memory, unless it was made
+    /// with a bound of its own. Does not block.
+    fn bound_pending(&self, bytes: usize);
+
     /// What earlier runs have left behind beside entries.
     fn recall(&self) -> Recalled;
 

@@ -53,22 +53,19 @@ impl Tombstone {
 
     /// What it occupies in memory, in bytes.
     pub(crate) fn weight(&self) -> usize {
-        let path = match &self.target {
-            Target::Key(_) => 0,
-            Target::Path(path) => path.as_key().len(),
-        };
-        size_of::<Self>() + path
+        size_of::<Self>() + self.target.path_len()
     }
 }
 
 /// The tombstones in force, the latest of each target.
 ///
-/// Bounded in number. At the bound the one with the oldest stamp gives way to a *floor*: all that
+/// Bounded in number and in bytes. At a bound the one with the oldest stamp gives way to a *floor*: all that
 /// was stored up to its moment is then void, whatever its path. That drops too much, never too
 /// little, and what it drops is as old as the oldest of many invalidations.
 #[derive(Debug)]
 pub(crate) struct Tombstones {
     max: usize,
+    max_bytes: usize,
     /// No tombstone has a later stamp, so that a lookup of what is younger need not look.
     latest: AtomicU64,
     table: RwLock<Table>,
@@ -79,13 +76,17 @@ struct Table {
     keys: HashMap<Key, Tombstone>,
     paths: HashMap<String, Tombstone>,
     by_age: BTreeSet<(MeshTime, Target)>,
+    /// What all of them occupy.
+    bytes: usize,
     floor: Option<MeshTime>,
 }
 
 impl Tombstones {
-    pub(crate) fn new(max: usize) -> Self {
+    /// At most `max`, and so many bytes of memory.
+    pub(crate) fn new(max: usize, max_bytes: usize) -> Self {
         Self {
             max,
+            max_bytes,
             latest: AtomicU64::new(0),
             table: RwLock::default(),
         }
@@ -118,7 +119,7 @@ impl Tombstones {
         if !table.insert(tombstone) {
             return false;
         }
-        while table.by_age.len() > self.max {
+        while table.by_age.len() > self.max || table.bytes > self.max_bytes {
             table.raise_floor();
         }
         self.latest.fetch_max(stamp.as_millis(), Ordering::Release);
@@ -167,6 +168,13 @@ impl Tombstones {
 }
 
 impl Table {
+    /// What a tombstone of this target occupies, in bytes: a row in either table, which may be half
+    /// empty, and its path once as a key and once in itself.
+    fn cost(target: &Target) -> usize {
+        let rows = size_of::<(Key, Tombstone)>() + size_of::<(MeshTime, Target)>();
+        2 * (rows + target.path_len())
+    }
+
     fn all(&self) -> impl Iterator<Item = &Tombstone> {
         self.keys.values().chain(self.paths.values())
     }
@@ -186,6 +194,7 @@ impl Table {
         }
         self.remove(&target.clone());
         self.by_age.insert((tombstone.stamp, target.clone()));
+        self.bytes += Self::cost(target);
         match target {
             Target::Key(key) => self.keys.insert(*key, tombstone),
             Target::Path(path) => {
@@ -202,6 +211,7 @@ impl Table {
             Target::Path(path) => self.paths.remove(path.as_key()),
         };
         if let Some(tombstone) = removed {
+            self.bytes -= Self::cost(&tombstone.target);
             self.by_age.remove(&(tombstone.stamp, tombstone.target));
         }
     }
@@ -232,6 +242,15 @@ impl Table {
         if let Some((stamp, target)) = self.by_age.pop_first() {
             self.remove(&target);
             self.floor = self.floor.max(Some(stamp));
+        }
+    }
+}
+
+impl Target {
+    fn path_len(&self) -> usize {
+        match self {
+            Self::Key(_) => 0,
+            Self::Path(path) => path.as_key().len(),
         }
     }
 }

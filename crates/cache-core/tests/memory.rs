@@ -1,12 +1,21 @@
 //! What a cache occupies, as the allocator sees it, is what it says and what it may.
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
+use std::future;
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
-use cache_core::{Cache, Key, Lifetime, Path, Resource};
+use cache_core::disk::{Disk, Options};
+use cache_core::testing::TestSealer;
+use cache_core::{
+    Cache, Delivery, Direction, Inbound, Key, Lifetime, Path, PeerId, PeerInfo, Resource,
+    Transport, TransportError,
+};
 use peak_alloc::PeakAlloc;
 use rusty_fork::rusty_fork_test;
+use tempfile::TempDir;
 use tokio::{runtime, task};
 
 #[global_allocator]
@@ -15,6 +24,9 @@ static HEAP: PeakAlloc = PeakAlloc;
 const LIFETIME: Lifetime = Lifetime::fresh_for(Duration::from_secs(3600));
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
+
+/// What the database keeps of its file, at most.
+const DATABASE: usize = 16 * MIB;
 
 // The heap is the whole process's, so each has one of its own.
 rusty_fork_test! {
@@ -39,6 +51,45 @@ rusty_fork_test! {
     #[test]
     fn it_never_occupies_much_more_than_it_may_if_all_are_small() {
         overfill(16 * MIB, 3, |_| 100);
+    }
+
+    #[test]
+    fn it_never_occupies_much_more_than_it_may_while_no_push_ends() {
+        let cache = |max| Cache::builder().max_bytes(max).transport(Silent).build();
+        // Values as the peers get them wait in the queue, and as frames on their way.
+        let max = 64 * MIB;
+        let peak = peak_of(cache, max, 3, |n| (100 << (n * 5 % 15)).min(MIB));
+        assert!(peak * 10 <= max * 11, "{peak} bytes at most, of {max}");
+    }
+
+    #[test]
+    fn it_never_occupies_much_more_than_it_may_with_a_disk() {
+        let dir = TempDir::new().expect("a directory");
+        let cache = |max| {
+            let options = Options::new(Arc::new(TestSealer::from_seed(1))).max_bytes(64 << 20);
+            let disk = Disk::open(dir.path(), options).expect("a store");
+            Cache::builder().max_bytes(max).disk(disk).transport(Silent).build()
+        };
+        let max = 64 * MIB;
+        let peak = peak_of(cache, max, 3, |n| (100 << (n * 5 % 15)).min(MIB));
+        let may = max * 11 / 10 + DATABASE;
+        assert!(peak <= may, "{peak} bytes at most, of {may}");
+    }
+
+    #[test]
+    fn invalidations_occupy_no_more_than_their_share() {
+        run(async {
+            let before = HEAP.current_usage();
+            let max = 64 * MIB;
+            let cache = Cache::builder().max_bytes(max as u64).transport(Silent).build();
+            for n in 0..20_000 {
+                cache.invalidate_path(Path::new(&format!("/{n}/{}", "x".repeat(1000))));
+                task::yield_now().await;
+            }
+            // Remembered, and on their way to peers.
+            let heap = HEAP.current_usage() - before;
+            assert!(heap <= max * 3 / 16, "{heap} bytes of {max}");
+        });
     }
 }
 
@@ -66,17 +117,69 @@ fn overfill(max: usize, times: usize, len: impl Fn(usize) -> usize) {
         let before = HEAP.current_usage();
         HEAP.reset_peak_usage();
         let cache = Cache::builder().max_bytes(max as u64).build();
-        let (mut bytes, mut n) = (0, 0);
-        while bytes < times * max {
-            bytes += len(n) + 512;
-            put(&cache, n, len(n)).await;
-            n += 1;
-        }
+        put_many(&cache, times * max, len).await;
         let (heap, peak) = (HEAP.current_usage() - before, HEAP.peak_usage() - before);
-        assert!(cache.stats().evictions > 0);
         assert!(peak * 10 <= max * 11, "{peak} bytes at most, of {max}");
         check(&cache, heap);
     });
+}
+
+/// Does the same with a cache of the caller's making; returns the most that it ever occupied.
+fn peak_of(
+    make: impl Fn(u64) -> Cache,
+    max: usize,
+    times: usize,
+    len: impl Fn(usize) -> usize,
+) -> usize {
+    run(async {
+        let before = HEAP.current_usage();
+        HEAP.reset_peak_usage();
+        let cache = make(max as u64);
+        put_many(&cache, times * max, len).await;
+        HEAP.peak_usage() - before
+    })
+}
+
+/// Puts so many bytes in values of these lengths, which is more than there is room for.
+async fn put_many(cache: &Cache, bytes: usize, len: impl Fn(usize) -> usize) {
+    let (mut put_so_far, mut n) = (0, 0);
+    while put_so_far < bytes {
+        put_so_far += len(n) + 512;
+        put(cache, n, len(n)).await;
+        n += 1;
+    }
+    assert!(cache.stats().evictions > 0);
+}
+
+/// A network on which nothing ever comes of anything: what is pushed stays under way.
+struct Silent;
+
+#[async_trait]
+impl Transport for Silent {
+    fn local_peer(&self) -> PeerId {
+        PeerId::LOCAL
+    }
+
+    fn peers(&self) -> Vec<PeerInfo> {
+        let peer = PeerId::from_bytes(b"silent").expect("short enough");
+        vec![PeerInfo::new(peer, Direction::Outbound)]
+    }
+
+    async fn request(&self, _: PeerId, frame: Bytes) -> Result<Bytes, TransportError> {
+        let _held = frame;
+        future::pending().await
+    }
+
+    async fn broadcast(&self, frame: Bytes) -> Result<Delivery, TransportError> {
+        let _held = frame;
+        future::pending().await
+    }
+
+    async fn accept(&self) -> Option<Inbound> {
+        future::pending().await
+    }
+
+    async fn close(&self) {}
 }
 
 /// Keeps a value of this length, and lets the peers be told, as if there were any.

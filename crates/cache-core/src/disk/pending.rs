@@ -25,8 +25,8 @@ pub(super) enum Change {
 /// finds nothing here finds it there.
 ///
 /// Oldest first; a newer version takes the place of an older one. Bounded in bytes. At the bound an
-/// entry that is offered is dropped. Tombstones have a bound of
-/// their own, in number; there they become one that covers all of them.
+/// entry that is offered is dropped; one that is larger than the bound has to come alone. Tombstones
+/// have a bound of their own, in number; there they become one that covers all of them.
 #[derive(Debug)]
 pub(super) struct Pending {
     max_bytes: usize,
@@ -77,6 +77,11 @@ impl Pending {
             sweep: None,
             cut_off: None,
         }
+    }
+
+    /// Has no more wait than so many bytes, from what comes next on.
+    pub(super) fn bound(&mut self, max_bytes: usize) {
+        self.max_bytes = max_bytes;
     }
 
     /// The entry that waits under `key`, or that the one in the file has been let go of.
@@ -255,12 +260,14 @@ impl Pending {
     fn put(&mut self, key: Key, change: Change) -> bool {
         let held = self.changes.get(&key);
         let replaced = held.map_or(0, |held| held.change.weight());
-        let bytes = self.bytes - replaced + change.weight();
+        let others = self.bytes - replaced;
+        let bytes = others + change.weight();
         // What frees room is let in at the bound, too: it is small.
-        if bytes > self.max_bytes && matches!(change, Change::Keep(..)) {
-            return false;
-        }
-        if bytes > self.max_bytes + self.max_bytes / 4 {
+        let max_bytes = match change {
+            Change::Keep(..) => self.max_bytes,
+            Change::Discard(_) | Change::Forget(_) => self.max_bytes + self.max_bytes / 4,
+        };
+        if bytes > max_bytes && others > 0 {
             return false;
         }
         let ticket = held.map_or(self.next_ticket, |held| held.ticket);

@@ -34,7 +34,7 @@ impl Site {
         let bounds = Bounds {
             max_bytes: 1 << 20,
             max_entries: 64,
-            max_queued_bytes: 1 << 20,
+            max_queued_bytes: None,
             longest_lifetime: Duration::from_secs(3600),
         };
         let clock = Arc::new(ManualClock::default());

@@ -324,17 +324,19 @@ async fn what_has_died_leaves_by_the_sweep() {
 #[tokio::test(start_paused = true)]
 async fn large_pushes_leave_the_queue_only_as_fast_as_the_peer_takes_them() {
     let fixture = Fixture::new();
-    let large = Bytes::from(vec![0; 4 * 1024 * 1024]);
+    let large = Bytes::from(vec![0; 3 * 1024 * 1024]);
     for name in 0..8_u8 {
         fixture
             .cache
             .put(Key::public([[name]]), large.clone(), LIFETIME);
+        tokio::task::yield_now().await;
     }
     let mut under_way = Vec::new();
     while let Ok(inbound) = time::timeout(Duration::from_millis(1), fixture.hear()).await {
         under_way.push(inbound);
     }
-    assert_eq!(under_way.len(), 4);
+    // No sixth fits in what pushes may occupy.
+    assert_eq!(under_way.len(), 5);
     under_way.pop().unwrap().reply.send(Bytes::new());
     under_way.push(fixture.hear().await);
 }

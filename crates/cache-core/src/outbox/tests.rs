@@ -45,9 +45,9 @@ async fn invalidations_go_first_and_else_what_has_waited_longest_in_its_newest_v
         put(1, 30),
         put(2, 20),
     ] {
-        assert_eq!(outbox.pop().await, Some(next));
+        assert_eq!(outbox.pop(usize::MAX).await, Some(next));
     }
-    assert!(outbox.pop().now_or_never().is_none());
+    assert!(outbox.pop(usize::MAX).now_or_never().is_none());
 }
 
 #[tokio::test]
@@ -57,9 +57,9 @@ async fn at_the_bound_the_oldest_are_dropped_and_told() {
     assert_eq!(outbox.push(put(2, 2)), 0);
     assert_eq!(outbox.push(put(2, 3)), 0);
     assert_eq!(outbox.push(put(3, 4)), 1);
-    assert_eq!(outbox.pop().await, Some(put(2, 3)));
-    assert_eq!(outbox.pop().await, Some(put(3, 4)));
-    assert!(outbox.pop().now_or_never().is_none());
+    assert_eq!(outbox.pop(usize::MAX).await, Some(put(2, 3)));
+    assert_eq!(outbox.pop(usize::MAX).await, Some(put(3, 4)));
+    assert!(outbox.pop(usize::MAX).now_or_never().is_none());
     assert_eq!(outbox.queue().bytes, 0);
 }
 
@@ -70,18 +70,49 @@ async fn no_entry_pushes_out_an_invalidation() {
     for name in 1..10 {
         outbox.push(put(name, 1));
     }
-    assert_eq!(outbox.pop().await, Some(invalidate("/a", 1)));
-    assert_eq!(outbox.pop().await, Some(put(9, 1)));
-    assert!(outbox.pop().now_or_never().is_none());
+    assert_eq!(outbox.pop(usize::MAX).await, Some(invalidate("/a", 1)));
+    assert_eq!(outbox.pop(usize::MAX).await, Some(put(9, 1)));
+    assert!(outbox.pop(usize::MAX).now_or_never().is_none());
+}
+
+fn large(name: u8, at: u64) -> News {
+    News::Put(key(name), entry(at, "a longer value"))
 }
 
 #[tokio::test]
-async fn news_that_never_fit_push_out_no_other() {
+async fn what_is_larger_than_the_bound_waits_alone() {
     let outbox = Outbox::new(put(1, 1).weight());
     outbox.push(put(1, 1));
-    let large = News::Put(key(2), entry(2, "a longer value"));
-    assert_eq!(outbox.push(large), 1);
-    assert_eq!(outbox.pop().await, Some(put(1, 1)));
+    assert_eq!(outbox.push(large(2, 2)), 1);
+    outbox.push(invalidate("/a", 1));
+    assert_eq!(outbox.pop(usize::MAX).await, Some(invalidate("/a", 1)));
+    assert_eq!(outbox.pop(usize::MAX).await, Some(large(2, 2)));
+    outbox.push(large(2, 3));
+    assert_eq!(outbox.push(put(1, 2)), 1);
+    assert_eq!(outbox.pop(usize::MAX).await, Some(put(1, 2)));
+    let queue = outbox.queue();
+    assert_eq!((queue.bytes, queue.entry_bytes), (0, 0));
+}
+
+#[tokio::test]
+async fn invalidations_keep_to_the_bound_beside_what_is_larger() {
+    let outbox = Outbox::new(invalidate("/a", 1).weight());
+    outbox.push(large(2, 2));
+    outbox.push(invalidate("/a", 1));
+    for at in 2..10 {
+        outbox.push(invalidate(&format!("/{at}"), at));
+    }
+    assert_eq!(outbox.pop(usize::MAX).await, Some(invalidate("/9", 9)));
+    assert!(outbox.pop(usize::MAX).now_or_never().is_none());
+}
+
+#[tokio::test]
+async fn who_has_no_room_for_what_comes_first_waits() {
+    let outbox = Outbox::new(usize::MAX);
+    outbox.push(put(1, 1));
+    let weight = put(1, 1).weight();
+    assert!(outbox.pop(weight - 1).now_or_never().is_none());
+    assert_eq!(outbox.pop(weight).await, Some(put(1, 1)));
 }
 
 #[tokio::test]
@@ -89,7 +120,13 @@ async fn a_waiting_consumer_is_woken_by_news_and_by_the_end() {
     let outbox = std::sync::Arc::new(Outbox::new(usize::MAX));
     let consumer = tokio::spawn({
         let outbox = std::sync::Arc::clone(&outbox);
-        async move { [outbox.pop().await, outbox.pop().await, outbox.pop().await] }
+        async move {
+            [
+                outbox.pop(usize::MAX).await,
+                outbox.pop(usize::MAX).await,
+                outbox.pop(usize::MAX).await,
+            ]
+        }
     });
     tokio::task::yield_now().await;
     outbox.push(put(1, 1));

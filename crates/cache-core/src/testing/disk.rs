@@ -166,6 +166,10 @@ impl Tier for MemoryDisk {
         self.change(Change::Bury(tombstone));
     }
 
+    fn bound_pending(&self, _: usize) {
+        // Nothing waits: what it is given is kept at once.
+    }
+
     fn recall(&self) -> Recalled {
         let whole = self.whole();
         let stamps = whole.entries.values().map(Entry::stored_at);

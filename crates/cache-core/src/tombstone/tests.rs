@@ -27,7 +27,7 @@ fn key(name: u8) -> Key {
 
 #[test]
 fn it_covers_what_is_at_its_path_and_below_up_to_its_moment() {
-    let tombstones = Tombstones::new(10);
+    let tombstones = Tombstones::new(10, usize::MAX);
     assert!(tombstones.insert(tombstone(under("/repos/o/r"), 5)));
     let covers = |path: &str, stamp| tombstones.cover(&key(1), &Path::new(path), at(stamp));
     assert!(covers("/repos/o/r", 5));
@@ -39,7 +39,7 @@ fn it_covers_what_is_at_its_path_and_below_up_to_its_moment() {
 
 #[test]
 fn a_key_is_covered_alone_and_the_root_covers_all() {
-    let tombstones = Tombstones::new(10);
+    let tombstones = Tombstones::new(10, usize::MAX);
     let path = Path::new("/a");
     tombstones.insert(tombstone(Target::Key(key(1)), 5));
     assert!(tombstones.cover(&key(1), &path, at(5)));
@@ -52,7 +52,7 @@ fn a_key_is_covered_alone_and_the_root_covers_all() {
 
 #[test]
 fn only_a_later_one_is_news() {
-    let tombstones = Tombstones::new(10);
+    let tombstones = Tombstones::new(10, usize::MAX);
     assert!(tombstones.insert(tombstone(under("/a"), 5)));
     assert!(!tombstones.insert(tombstone(under("/a"), 5)));
     assert!(!tombstones.insert(tombstone(under("/a"), 4)));
@@ -62,7 +62,7 @@ fn only_a_later_one_is_news() {
 
 #[test]
 fn one_that_nothing_can_meet_any_more_is_forgotten() {
-    let tombstones = Tombstones::new(10);
+    let tombstones = Tombstones::new(10, usize::MAX);
     tombstones.insert(tombstone(under("/a"), 5));
     tombstones.insert(tombstone(Target::Key(key(1)), 50));
     tombstones.sweep(at(105));
@@ -73,7 +73,7 @@ fn one_that_nothing_can_meet_any_more_is_forgotten() {
 
 #[test]
 fn at_the_bound_everything_as_old_as_the_oldest_is_void() {
-    let tombstones = Tombstones::new(2);
+    let tombstones = Tombstones::new(2, usize::MAX);
     for (path, stamp) in [("/a", 10), ("/b", 30), ("/c", 20)] {
         tombstones.insert(tombstone(under(path), stamp));
     }
@@ -88,6 +88,20 @@ fn at_the_bound_everything_as_old_as_the_oldest_is_void() {
     );
 }
 
+#[test]
+fn long_paths_run_into_the_bound_on_bytes() {
+    let tombstones = Tombstones::new(1000, 100_000);
+    for n in 0..200 {
+        let path = format!("/{n}/{}", "x".repeat(900));
+        tombstones.insert(tombstone(under(&path), n));
+    }
+    let kept = tombstones.snapshot();
+    assert!((30..60).contains(&kept.len()), "{}", kept.len());
+    assert!(tombstones.cover(&key(1), &Path::new("/elsewhere"), at(100)));
+    tombstones.sweep(at(1000));
+    assert_eq!(tombstones.read().bytes, 0);
+}
+
 proptest! {
     /// Whatever the order and the bound: what one of the tombstones covers is covered.
     #[test]
@@ -96,7 +110,7 @@ proptest! {
         buried in proptest::collection::vec(("(/[ab]){0,3}", 0_u64..20), 0..20),
         asked in ("(/[ab]){0,3}", 0_u64..20),
     ) {
-        let tombstones = Tombstones::new(max);
+        let tombstones = Tombstones::new(max, usize::MAX);
         for (path, stamp) in &buried {
             tombstones.insert(tombstone(under(path), *stamp));
         }

@@ -81,3 +81,20 @@ fn what_comes_while_it_is_written_does_not_prolong_a_turn() {
     }
     assert_eq!(pending.entries(), 2);
 }
+
+#[test]
+fn what_does_not_fit_in_line_is_not_taken_in_unless_it_comes_alone() {
+    let mut pending = Pending::new(2000, 1);
+    assert!(pending.keep(key(1), entry(1), NOW));
+    assert!(!pending.keep(key(2), entry(2), NOW));
+    assert!(matches!(pending.get(&key(2)), Some(Change::Discard(_))));
+    assert!(pending.get(&key(1)).is_some());
+
+    let mut pending = Pending::new(500, 1);
+    assert!(pending.keep(key(1), entry(1), NOW));
+    assert!(pending.is_half_full());
+    assert!(!pending.keep(key(2), entry(2), NOW));
+    let batch = pending.batch(1, pending.end());
+    pending.settle(&batch);
+    assert!(pending.keep(key(2), entry(2), NOW));
+}

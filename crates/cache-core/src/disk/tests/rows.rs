@@ -5,8 +5,7 @@ use std::time::Duration;
 use redb::{Database, ReadableDatabase, ReadableTable};
 
 use super::super::layout::{BODIES, CHUNKS};
-use super::{HOUR, NOW, dir, entry, key, living, noise, open, options, tombstone};
-use crate::disk::Disk;
+use super::{HOUR, NOW, dir, entry, key, living, noise, open, tombstone};
 use crate::key::{Key, Scope};
 use crate::path::Path;
 use crate::tier::Tier;
@@ -263,16 +262,9 @@ fn too_many_invalidations_become_one_that_covers_more() {
 }
 
 #[test]
-fn what_does_not_fit_in_line_is_dropped_and_counted() {
+fn what_a_frame_cannot_hold_is_dropped_and_counted() {
     let dir = dir();
-    let options = options().max_pending_bytes(1_000_000);
-    let disk = Disk::open(dir.path(), options).unwrap();
-    disk.keep(key(1), entry(0, &noise(1, 2_000_000)), NOW);
-    assert_eq!(disk.stats().dropped, 1);
-    assert_eq!(disk.load(&key(1), NOW), None);
-
-    // What a frame cannot hold does not seal either.
-    let disk = super::open_at(&dir.path().join("other"));
+    let disk = open(&dir);
     disk.keep(key(1), entry(0, &noise(1, 9 * 1024 * 1024)), NOW);
     disk.keep(key(2), entry(0, b"small"), NOW);
     disk.flush();
