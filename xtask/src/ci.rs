@@ -100,6 +100,8 @@ impl Step {
         match self.cargo {
             TIDY => return tidy::run(sh),
             CONFORMANCE => return conformance::run(sh, &conformance::Args::default()),
+            // Sees to it that there are any.
+            races::CARGO => return races::run(sh),
             _ => {}
         }
         cargo(sh, self.cargo.split(' '))
