@@ -132,8 +132,14 @@ impl MeshClock {
     /// A `Date` names a second, and may have been on its way for as long again.
     pub(crate) const RESOLUTION: Duration = Duration::from_secs(2);
 
-    /// The offset is the median of so many observations, so that a few wrong ones do no harm. The
-    /// first is taken as it is: there is none to compare it with.
+    /// The offset is the median of so many observations, so that a few wrong ones do no harm.
+    ///
+    /// The first is taken as it is, up to [`MAX_OFFSET`](Self::MAX_OFFSET), though there is none to
+    /// compare it with. To wait for a second one that agrees would make useless what a runner with a
+    /// wrong clock does first: its peers refuse what it has fetched, or see it as stale, and it
+    /// refuses theirs; and of most jobs there are few answers. A first one that is wrong, which takes
+    /// a `Date` that upstream or a proxy in front of it gets wrong, does the same harm to one member,
+    /// and the next two end it.
     const SAMPLES: usize = 5;
 
     pub(crate) fn new(local: Arc<dyn Clock>) -> Self {

@@ -63,6 +63,17 @@ fn the_first_answer_corrects_a_clock_that_is_wrong() {
 }
 
 #[test]
+fn a_first_answer_that_is_wrong_is_made_good_by_two_that_are_right() {
+    for wrong in [-24 * HOUR, HOUR] {
+        let mut fixture = Fixture::off_by(0);
+        fixture.mesh.observe(fixture.truth.shifted_by(wrong));
+        fixture.hear(Duration::ZERO);
+        fixture.hear(Duration::ZERO);
+        assert!(fixture.error().abs() <= RESOLUTION, "{wrong}");
+    }
+}
+
+#[test]
 fn one_wrong_answer_among_right_ones_changes_nothing() {
     let mut fixture = Fixture::off_by(0);
     for _ in 0..3 {
