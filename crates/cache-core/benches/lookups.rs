@@ -1,11 +1,13 @@
 //! What callers and peers wait for, each time beside bare tables that do the nearest thing:
 //! `cargo bench -p cache-core --bench lookups`.
 //!
-//! - `get`: a fresh entry, or none; by one thread, and by two at once.
-//! - `get_or_fetch`: a fresh entry.
+//! - `get`: a fresh entry, or none; by one thread, and by two at once. Also where there are
+//!   invalidations later than the entry, none of which is of it.
+//! - `get_or_fetch`: a fresh entry; moka's and quick_cache's calls of that kind beside it.
 //! - `put`: a new version of an entry. A bare table neither digests the value nor tells peers.
 //! - `receive`: a frame from a peer, decoded and merged. The bare table is given what was decoded.
-//! - `put at the bound`: a new key, for which another has to go; among more and more of them.
+//! - `put at the bound`: a new key, for which another has to go; among more and more of them. Ours
+//!   over a bare quick_cache's at the same number is what eviction costs on top of the table's own.
 //! - `invalidate`: a repository of 100 entries among 100 000, and the first lookup below it. moka
 //!   takes a predicate for that, which it keeps until it has gone through all entries.
 //!
@@ -122,17 +124,53 @@ fn gets(c: &mut Criterion) {
             bench("bare quick_cache", &|key| drop(black_box(quick.get(key))));
         }
     }
-    c.bench_function("get_or_fetch, hit/ours/1", |b| {
-        let mut keys = held.iter().cycle();
-        b.iter(|| {
-            let fetch = |_| future::ready(Ok(Fetched::Private));
-            let key = *keys.next().unwrap();
-            cache
-                .get_or_fetch(key, Freshness::AS_STORED, fetch)
-                .now_or_never()
+    let mut group = c.benchmark_group("get_or_fetch, hit");
+    let mut bench = |who, step: &dyn Fn(&Key)| {
+        group.bench_function(BenchmarkId::new(who, 1), |b| {
+            let mut keys = held.iter().cycle();
+            b.iter(|| step(keys.next().unwrap()));
         });
+    };
+    bench("ours", &|key| {
+        let fetch = |_| future::ready(Ok(Fetched::Private));
+        let answer = cache.get_or_fetch(*key, Freshness::AS_STORED, fetch);
+        drop(black_box(answer.now_or_never()));
     });
+    bench("bare moka", &|key| {
+        drop(black_box(moka.get_with(*key, || unreachable!("held"))));
+    });
+    bench("bare quick_cache", &|key| {
+        let held = quick.get_or_insert_with(key, || Err("not held"));
+        drop(black_box(held));
+    });
+    group.finish();
     c.bench_function("the clock alone", |b| b.iter(|| SystemClock.now()));
+}
+
+/// A fresh entry, where each get has to look through what is void.
+fn gets_among_invalidations(c: &mut Criterion) {
+    let runtime = runtime();
+    let _inside = runtime.enter();
+    let held = keys(0..HELD);
+    let repository = |n: u64| Path::new(&format!("/repos/octo-org/service-{n}"));
+    let mut group = c.benchmark_group("get, hit, with invalidations");
+    for invalidated in [1, 10_000] {
+        let clock = ManualClock::default();
+        let builder = Cache::builder().max_bytes(1 << 30).max_queued_bytes(0);
+        let cache = builder.clock(clock.clone()).build();
+        for (n, &key) in (0..).zip(&held) {
+            cache.put(Resource::new(key, repository(n)), value(), LIFETIME);
+        }
+        clock.advance(Duration::from_millis(1));
+        for n in HELD..HELD + invalidated {
+            cache.invalidate_path(repository(n));
+        }
+        assert!(get(&cache, &held[0]).is_some());
+        group.bench_function(BenchmarkId::new("ours", invalidated), |b| {
+            let mut keys = held.iter().cycle();
+            b.iter(|| get(&cache, keys.next().unwrap()));
+        });
+    }
 }
 
 fn puts(c: &mut Criterion) {
@@ -337,5 +375,13 @@ fn invalidations(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, gets, puts, receipts, evictions, invalidations);
+criterion_group!(
+    benches,
+    gets,
+    gets_among_invalidations,
+    puts,
+    receipts,
+    evictions,
+    invalidations
+);
 criterion_main!(benches);
