@@ -206,8 +206,14 @@ impl Cache {
     /// error. If it panics its caller gets an error, and of those who waited one tries again.
     ///
     /// Peers are asked for the answer, and for leave to fetch it, so that one member of the fleet
-    /// does. While another one does, this waits for it. A peer that does not answer delays the call
-    /// by 50 ms at most, or a quarter of a second if it is busy, and none makes it fail.
+    /// does. While another one does, this waits for it, for about a minute at most. None makes the
+    /// call fail, and one that does not answer delays it, before `fetch` runs, by
+    ///
+    /// - 50 ms, or four times what it usually takes, where it gives no sign of life;
+    /// - a quarter of a second where it does, and so is busy;
+    /// - 5 ms more for each other lookup that waits for a peer at the same time,
+    ///
+    /// though no member is waited for longer than a second.
     pub async fn get_or_fetch<F, Fut>(
         &self,
         resource: impl Into<Resource>,
