@@ -1,6 +1,7 @@
 //! The command line as it is given.
 
-use clap::{Parser, Subcommand};
+use clap::{ArgGroup, Parser, Subcommand};
+use gh_client::{InvalidPathPrefix, PathPrefix};
 
 use crate::settings::Settings;
 
@@ -37,9 +38,11 @@ pub(crate) enum Command {
     /// Run a node in the foreground: the caching proxy, the socket for gh, and the link to the peers
     Serve(Box<Settings>),
     /// Show the counters of a running node
-    Stats(ShowArgs),
+    Stats(StatsArgs),
     /// Show the peers that a running node is connected to
     Peers(ShowArgs),
+    /// Drop what is cached of a path and below it, on this node and on every member
+    Invalidate(InvalidateArgs),
     /// Show five runners sharing the answers of a stand-in for GitHub
     Demo(DemoArgs),
     /// Make a secret for a fleet to share
@@ -67,6 +70,38 @@ pub(crate) struct ShowArgs {
     pub(crate) json: bool,
 }
 
+/// The flags of `stats`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct StatsArgs {
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
+    /// Show all members of the node's fleet, and what they have counted together
+    #[arg(long)]
+    pub(crate) fleet: bool,
+}
+
+/// The flags of `invalidate`.
+#[derive(Debug, clap::Args)]
+#[command(group(ArgGroup::new("what").required(true)))]
+pub(crate) struct InvalidateArgs {
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "The node to tell [env: GHMESH_NODE] [default: http://127.0.0.1:8417]"
+    )]
+    pub(crate) node: Option<String>,
+    /// A path of the API, such as /repos/OWNER/REPO; what lies below it goes, too
+    #[arg(
+        value_name = "PATH-PREFIX",
+        value_parser = path_prefix,
+        group = "what"
+    )]
+    pub(crate) prefix: Option<PathPrefix>,
+    /// Drop everything
+    #[arg(long, group = "what")]
+    pub(crate) all: bool,
+}
+
 /// The flags of `demo`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DemoArgs {
@@ -76,4 +111,11 @@ pub(crate) struct DemoArgs {
     /// Print JSON instead of a table
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+fn path_prefix(text: &str) -> Result<PathPrefix, String> {
+    PathPrefix::parse(text).map_err(|error| match error {
+        InvalidPathPrefix::Everything => format!("{error}, or give --all instead"),
+        error => error.to_string(),
+    })
 }

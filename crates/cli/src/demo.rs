@@ -55,7 +55,7 @@ async fn demonstrate(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     stage.the_workload_of_the_original().await?;
     let mut report = Report::new(stage.github.calls().total());
     for runner in &stage.fleet {
-        report.add(&runner.stats().await?);
+        report.add(&runner.stats().await?.counters);
     }
     report.finish();
     report.same_instant = stage.all_at_the_same_instant().await?;

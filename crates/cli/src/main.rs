@@ -7,6 +7,7 @@ mod demo;
 mod env;
 mod fleet;
 mod hidden;
+mod invalidate;
 mod known_peers;
 mod listen;
 mod log;
@@ -77,6 +78,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
             Command::Serve(serve) => serve::run(*serve).await?,
             Command::Stats(stats) => show::stats(&stats).await?,
             Command::Peers(peers) => show::peers(&peers).await?,
+            Command::Invalidate(what) => invalidate::run(&what).await?,
             Command::Demo(demo) => return demo::run(&demo).await,
             Command::Secret(SecretCommand::New) => {
                 out::line(cache_crypto::Secret::generate()?.expose())?;

@@ -49,33 +49,36 @@ impl Collector for Lookups {
             "Lookups, by what came of them",
             "result",
             &[
-                ("hit", stats.hits),
-                ("peer_hit", stats.peer_hits),
-                ("miss", stats.misses),
-                ("revalidated", stats.revalidated),
-                ("stale", stats.stale_served),
-                ("coalesced", stats.coalesced),
-                ("bypassed", stats.bypassed),
+                ("hit", stats.counters.hits),
+                ("peer_hit", stats.counters.peer_hits),
+                ("miss", stats.counters.misses),
+                ("revalidated", stats.counters.revalidated),
+                ("stale", stats.counters.stale_served),
+                ("coalesced", stats.counters.coalesced),
+                ("bypassed", stats.counters.bypassed),
             ],
         )?;
         counter(
             to,
             "api_calls",
             "Calls to GitHub that count against a limit",
-            stats.api_calls_made,
+            stats.counters.api_calls_made,
         )?;
         counter(
             to,
             "api_calls_saved",
             "Calls to GitHub that were not needed",
-            stats.api_calls_saved,
+            stats.counters.api_calls_saved,
         )?;
         counters(
             to,
             "entries_dropped",
             "Entries that were dropped, by why",
             "why",
-            &[("expired", stats.expirations), ("evicted", stats.evictions)],
+            &[
+                ("expired", stats.counters.expirations),
+                ("evicted", stats.counters.evictions),
+            ],
         )?;
         counters(
             to,
@@ -83,8 +86,8 @@ impl Collector for Lookups {
             "Pushes to peers, by what came of them",
             "result",
             &[
-                ("acked", stats.broadcast.acked),
-                ("failed", stats.broadcast.failed),
+                ("acked", stats.counters.broadcast.acked),
+                ("failed", stats.counters.broadcast.failed),
             ],
         )?;
         counters(
@@ -111,10 +114,16 @@ impl Collector for Lookups {
                 ("forged", unopened.forged),
             ],
         )?;
-        gauge(to, "entries", "Entries that are held", None, stats.entries)?;
+        gauge(
+            to,
+            "entries",
+            "Entries that are held",
+            None,
+            stats.counters.entries,
+        )?;
         let bytes = Some(&Unit::Bytes);
         let help = "Memory that the entries occupy";
-        gauge(to, "memory", help, bytes, stats.bytes)?;
+        gauge(to, "memory", help, bytes, stats.counters.bytes)?;
         if let Some(disk) = &stats.disk {
             let help = "Disk that the entries occupy, in memory or not";
             gauge(to, "disk", help, bytes, disk.bytes)?;

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::config::{self, Config, ConfigError, Net, Secrets, Sharing};
 use crate::known_peers::KnownPeers;
 use crate::proxy;
-use crate::report::{self, NodeStats, Peer, Received, Unopened};
+use crate::report::{self, Counters, NodeStats, Peer, Received, Unopened};
 
 /// Connections of a member that is told at which address everybody can reach it.
 const HUB_CONNECTIONS: u32 = 256;
@@ -134,21 +134,7 @@ impl Node {
         };
         let (bootstrap, discovery) = report::discovered(discovery);
         NodeStats {
-            requests: cache.requests() + client.bypassed,
-            hits: cache.hits,
-            peer_hits: cache.peer_hits,
-            misses: cache.misses,
-            hit_rate: cache.hit_rate(),
-            revalidated: cache.revalidated,
-            stale_served: cache.stale_served,
-            coalesced: cache.coalesced,
-            bypassed: client.bypassed,
-            api_calls_made: client.api_calls_made,
-            api_calls_saved: cache.saved(),
-            expirations: cache.expirations,
-            evictions: cache.evictions,
-            entries: cache.entries,
-            bytes: cache.bytes,
+            counters: Counters::new(&cache, client.bypassed, client.api_calls_made),
             disk: cache.disk,
             connected_peers: cache.connected_peers,
             bootstrap_peers_configured: self.bootstrap_peers,
@@ -156,7 +142,6 @@ impl Node {
             discovery,
             peer_id: self.peer_id(),
             listen_addrs: self.p2p_addresses(),
-            broadcast: cache.broadcast,
             received: Received {
                 opened: cache.received,
                 unopened: unopened.map(Unopened::from).unwrap_or_default(),
@@ -164,6 +149,16 @@ impl Node {
             rate_limits: client.rate_limits,
             uptime_seconds: self.started.elapsed().as_secs(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            fleet: None,
+        }
+    }
+
+    /// The counters, and those of all members. They are asked for them.
+    pub(crate) async fn fleet_stats(&self) -> NodeStats {
+        let fleet = self.cache.ask_fleet().await.into();
+        NodeStats {
+            fleet: Some(fleet),
+            ..self.stats().await
         }
     }
 

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
+use http::header::{self, HeaderValue};
 use http::uri::Authority;
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::time;
@@ -53,11 +55,19 @@ impl NodeClient {
     /// The JSON at one of the node's own endpoints.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         let (status, body) = self.fetch(path, &[]).await?;
-        if status != StatusCode::OK {
-            bail!("{}{path}: {status}; is it a ghmesh node?", self.authority);
-        }
-        serde_json::from_slice(&body)
-            .with_context(|| format!("{}{path} is not what a ghmesh node answers", self.authority))
+        self.read(path, status, &body)
+    }
+
+    /// What one of the node's own endpoints answers to JSON.
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        what: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        let body = serde_json::to_vec(what)?;
+        let request = Request::post(path).header("content-type", "application/json");
+        let (status, body) = self.send(request.body(Full::from(body))?).await?;
+        self.read(path, status, &body)
     }
 
     /// The answer to a GET of any path.
@@ -66,26 +76,44 @@ impl NodeClient {
         path: &str,
         headers: &[(&str, &str)],
     ) -> anyhow::Result<(StatusCode, Bytes)> {
-        time::timeout(PATIENCE, self.exchange(path, headers))
+        let request = headers
+            .iter()
+            .fold(Request::get(path), |request, (name, value)| {
+                request.header(*name, *value)
+            });
+        self.send(request.body(Full::default())?).await
+    }
+
+    fn read<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        status: StatusCode,
+        body: &[u8],
+    ) -> anyhow::Result<T> {
+        if status != StatusCode::OK {
+            bail!("{}{path}: {status}; is it a ghmesh node?", self.authority);
+        }
+        serde_json::from_slice(body)
+            .with_context(|| format!("{}{path} is not what a ghmesh node answers", self.authority))
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {
+        time::timeout(PATIENCE, self.exchange(request))
             .await
             .with_context(|| format!("the node at {} does not answer", self.authority))?
     }
 
     async fn exchange(
         &self,
-        path: &str,
-        headers: &[(&str, &str)],
+        mut request: Request<Full<Bytes>>,
     ) -> anyhow::Result<(StatusCode, Bytes)> {
+        let host = HeaderValue::try_from(&self.authority)?;
+        request.headers_mut().insert(header::HOST, host);
         let stream = TcpStream::connect(&self.authority).await.with_context(|| {
             let authority = &self.authority;
             format!("no node answers at {authority}; start one with `ghmesh serve`, or name it with --node")
         })?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let mut request = Request::get(path).header("host", &self.authority);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.body(Empty::<Bytes>::new())?;
         let exchange = async {
             let response = sender.send_request(request).await?;
             let status = response.status();

@@ -1,15 +1,40 @@
 //! What a node tells about itself: the JSON of `/-/stats` and `/-/peers`.
 
+use cache_core::members::{Counts, FleetStats, MemberStats};
 use cache_core::stats::{BroadcastStats, DiskStats, ReceivedStats};
+use cache_core::{PeerInfo, Stats};
+use cache_net::{BootstrapReport, MdnsState, Source, TargetState};
 use gh_client::RateLimit;
 use serde::{Deserialize, Serialize};
 
-use cache_core::PeerInfo;
-use cache_net::{BootstrapReport, MdnsState, Source, TargetState};
-
-/// The counters of one node.
+/// How one node stands.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct NodeStats {
+    #[serde(flatten)]
+    pub(crate) counters: Counters,
+    /// `null` where nothing is kept on disk.
+    pub(crate) disk: Option<DiskStats>,
+    pub(crate) connected_peers: u64,
+    pub(crate) bootstrap_peers_configured: u64,
+    #[serde(default)]
+    pub(crate) bootstrap: Vec<BootstrapPeer>,
+    #[serde(default)]
+    pub(crate) discovery: Discovery,
+    /// `null` where sharing is off.
+    pub(crate) peer_id: Option<String>,
+    pub(crate) listen_addrs: Vec<String>,
+    pub(crate) received: Received,
+    pub(crate) rate_limits: Vec<RateLimit>,
+    pub(crate) uptime_seconds: u64,
+    pub(crate) version: String,
+    /// Where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fleet: Option<Fleet>,
+}
+
+/// What a node has counted and holds, or several nodes together.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Counters {
     pub(crate) requests: u64,
     pub(crate) hits: u64,
     pub(crate) peer_hits: u64,
@@ -25,22 +50,38 @@ pub(crate) struct NodeStats {
     pub(crate) evictions: u64,
     pub(crate) entries: u64,
     pub(crate) bytes: u64,
-    /// `null` where nothing is kept on disk.
-    pub(crate) disk: Option<DiskStats>,
-    pub(crate) connected_peers: u64,
-    pub(crate) bootstrap_peers_configured: u64,
-    #[serde(default)]
-    pub(crate) bootstrap: Vec<BootstrapPeer>,
-    #[serde(default)]
-    pub(crate) discovery: Discovery,
-    /// `null` where sharing is off.
-    pub(crate) peer_id: Option<String>,
-    pub(crate) listen_addrs: Vec<String>,
     pub(crate) broadcast: BroadcastStats,
-    pub(crate) received: Received,
-    pub(crate) rate_limits: Vec<RateLimit>,
-    pub(crate) uptime_seconds: u64,
+}
+
+/// How all members stand, as far as one of them knows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Fleet {
+    /// What all have counted together, those that are gone included.
+    pub(crate) totals: Counters,
+    /// The one that was asked first.
+    pub(crate) members: Vec<Member>,
+    /// How many runs of members have ended since the one that was asked was started.
+    pub(crate) past_members: u64,
+    /// What those had counted.
+    pub(crate) past: Counters,
+}
+
+/// One member of a fleet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Member {
+    pub(crate) peer_id: String,
+    /// Whether it is the one that was asked.
+    pub(crate) is_local: bool,
+    /// Whether it is connected to the one that was asked.
+    pub(crate) is_connected: bool,
     pub(crate) version: String,
+    /// In seconds since the Unix epoch.
+    pub(crate) started_at: u64,
+    /// How long ago it reported.
+    pub(crate) age_seconds: u64,
+    pub(crate) connected_peers: u64,
+    #[serde(flatten)]
+    pub(crate) counters: Counters,
 }
 
 /// What has come from peers.
@@ -168,6 +209,64 @@ pub(crate) fn discovered(report: cache_net::Discovery) -> (Vec<BootstrapPeer>, D
         external: report.external.iter().map(ToString::to_string).collect(),
     };
     (bootstrap.map(BootstrapPeer::from).collect(), discovery)
+}
+
+impl Counters {
+    /// The cache's counters, and the client's.
+    pub(crate) fn new(cache: &Stats, bypassed: u64, api_calls_made: u64) -> Self {
+        Self {
+            requests: cache.requests().saturating_add(bypassed),
+            hits: cache.hits,
+            peer_hits: cache.peer_hits,
+            misses: cache.misses,
+            hit_rate: cache.hit_rate(),
+            revalidated: cache.revalidated,
+            stale_served: cache.stale_served,
+            coalesced: cache.coalesced,
+            bypassed,
+            api_calls_made,
+            api_calls_saved: cache.saved(),
+            expirations: cache.expirations,
+            evictions: cache.evictions,
+            entries: cache.entries,
+            bytes: cache.bytes,
+            broadcast: cache.broadcast,
+        }
+    }
+}
+
+impl From<&Counts> for Counters {
+    fn from(counts: &Counts) -> Self {
+        let of_client = |name| counts.application.get(name).copied().unwrap_or_default();
+        let (bypassed, api_calls_made) = (of_client("bypassed"), of_client("api_calls_made"));
+        Self::new(&counts.cache, bypassed, api_calls_made)
+    }
+}
+
+impl From<FleetStats> for Fleet {
+    fn from(fleet: FleetStats) -> Self {
+        Self {
+            totals: Counters::from(&fleet.totals()),
+            members: fleet.members.iter().map(Member::from).collect(),
+            past_members: fleet.past_members,
+            past: Counters::from(&fleet.past),
+        }
+    }
+}
+
+impl From<&MemberStats> for Member {
+    fn from(member: &MemberStats) -> Self {
+        Self {
+            peer_id: member.peer.to_string(),
+            is_local: member.is_local,
+            is_connected: member.is_connected,
+            version: member.version.clone(),
+            started_at: member.started_at.as_millis() / 1000,
+            age_seconds: member.age.as_secs(),
+            connected_peers: member.counts.cache.connected_peers,
+            counters: Counters::from(&member.counts),
+        }
+    }
 }
 
 impl Peer {

@@ -1,20 +1,31 @@
 //! `ghmesh stats` and `ghmesh peers`: what a running node tells, as a table.
 
+mod fleet;
+
 use cache_core::{Clock, MeshTime, SystemClock};
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::args::ShowArgs;
+use crate::args::{ShowArgs, StatsArgs};
 use crate::env::Env;
 use crate::node_client::NodeClient;
 use crate::out;
 use crate::report::{NodeStats, Peer};
 
 /// Prints a node's counters.
-pub(crate) async fn stats(args: &ShowArgs) -> anyhow::Result<()> {
-    let node = NodeClient::resolve(args.node.as_deref(), &Env::Process)?;
-    let stats: NodeStats = node.get("/-/stats").await?;
-    if args.json {
+pub(crate) async fn stats(args: &StatsArgs) -> anyhow::Result<()> {
+    let StatsArgs { show, fleet } = args;
+    let node = NodeClient::resolve(show.node.as_deref(), &Env::Process)?;
+    let path = if *fleet {
+        "/-/stats?fleet=1"
+    } else {
+        "/-/stats"
+    };
+    let stats: NodeStats = node.get(path).await?;
+    if show.json {
         return out::json(&stats);
+    }
+    if *fleet {
+        return fleet::print(&stats);
     }
     out::line(lines(&stats_table(&stats)))?;
     if stats.rate_limits.is_empty() {
@@ -116,62 +127,63 @@ fn why_no_peers(stats: &NodeStats) -> &'static str {
 
 fn stats_table(stats: &NodeStats) -> Table {
     let mut table = table(["counter", "value", ""], &[1]);
-    let broadcast = &stats.broadcast;
+    let counters = &stats.counters;
+    let broadcast = &counters.broadcast;
     let received = &stats.received.opened;
     let unopened = stats.received.unopened;
     let what_did_not_open = unopened.in_words();
     for (name, value, meaning) in [
         (
             "requests",
-            stats.requests.to_string(),
+            counters.requests.to_string(),
             "all lookups, and what is never cached",
         ),
         (
             "local hits",
-            stats.hits.to_string(),
+            counters.hits.to_string(),
             "answered from what this node fetched",
         ),
         (
             "peer hits",
-            stats.peer_hits.to_string(),
+            counters.peer_hits.to_string(),
             "answered from what a peer fetched",
         ),
-        ("misses", stats.misses.to_string(), "fetched from GitHub"),
+        ("misses", counters.misses.to_string(), "fetched from GitHub"),
         (
             "hit rate",
-            percent(stats.hit_rate),
+            percent(counters.hit_rate),
             "hits of hits and misses",
         ),
         (
             "revalidated",
-            stats.revalidated.to_string(),
+            counters.revalidated.to_string(),
             "confirmed by GitHub with a free 304",
         ),
         (
             "stale served",
-            stats.stale_served.to_string(),
+            counters.stale_served.to_string(),
             "answered although GitHub could not",
         ),
         (
             "coalesced",
-            stats.coalesced.to_string(),
+            counters.coalesced.to_string(),
             "answered by a call already under way",
         ),
         (
             "bypassed",
-            stats.bypassed.to_string(),
+            counters.bypassed.to_string(),
             "never cached, passed on",
         ),
         (
             "calls made",
-            stats.api_calls_made.to_string(),
+            counters.api_calls_made.to_string(),
             "that count against a limit",
         ),
-        ("calls saved", stats.api_calls_saved.to_string(), ""),
-        ("entries", stats.entries.to_string(), ""),
+        ("calls saved", counters.api_calls_saved.to_string(), ""),
+        ("entries", counters.entries.to_string(), ""),
         (
             "memory",
-            bytesize::ByteSize::b(stats.bytes).to_string(),
+            bytesize::ByteSize::b(counters.bytes).to_string(),
             "that the entries occupy",
         ),
         (
@@ -187,12 +199,12 @@ fn stats_table(stats: &NodeStats) -> Table {
         ),
         (
             "expired",
-            stats.expirations.to_string(),
+            counters.expirations.to_string(),
             "dropped because their time was over",
         ),
         (
             "evicted",
-            stats.evictions.to_string(),
+            counters.evictions.to_string(),
             "dropped to make room",
         ),
         ("peers", stats.connected_peers.to_string(), "connected now"),

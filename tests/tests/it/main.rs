@@ -7,7 +7,9 @@
 
 mod cli;
 mod fleet;
+mod fleet_stats;
 mod gh;
+mod invalidation;
 mod library;
 mod manners;
 mod network;

@@ -54,7 +54,7 @@ impl Stage {
         eprintln!("Runner 1 asks {QUESTIONS} questions");
         let answers = ask_all(first, known_questions()).await?;
         let told = QUESTIONS * others.len() as u64;
-        let all_told = |stats: &NodeStats| stats.broadcast.sent >= told;
+        let all_told = |stats: &NodeStats| stats.counters.broadcast.sent >= told;
         first.wait_until("the peers to be told", all_told).await?;
 
         eprintln!("The others ask the same");
@@ -119,7 +119,7 @@ impl Stage {
             ..Act::default()
         };
         for runner in &self.fleet {
-            let stats = runner.stats().await?;
+            let stats = runner.stats().await?.counters;
             so_far.requests += stats.requests;
             so_far.peer_hits += stats.peer_hits;
         }

@@ -4,7 +4,7 @@ use std::ops::Sub;
 
 use serde::Serialize;
 
-use crate::report::NodeStats;
+use crate::report::Counters;
 use crate::show;
 
 use super::QUESTIONS;
@@ -57,7 +57,7 @@ impl Report {
         }
     }
 
-    pub(super) fn add(&mut self, stats: &NodeStats) {
+    pub(super) fn add(&mut self, stats: &Counters) {
         let runner = Totals {
             requests: stats.requests,
             local_hits: stats.hits,
