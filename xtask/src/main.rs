@@ -6,6 +6,7 @@ mod conformance;
 mod fuzz;
 mod idle;
 mod races;
+mod sim;
 mod test;
 mod tidy;
 
@@ -30,6 +31,8 @@ enum Command {
     Idle(idle::Args),
     /// Runs the races of single-flight in many orders.
     Races,
+    /// Runs simulated fleets by their seeds.
+    Sim(sim::Args),
     /// Runs the tests: `cargo test --workspace` and what is given here.
     Test(test::Args),
     /// Checks the rules of taste that a program can check.
@@ -55,6 +58,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Fuzz(args) => fuzz::run(&sh, args),
         Command::Idle(args) => idle::run(&sh, args),
         Command::Races => races::run(&sh),
+        Command::Sim(args) => sim::run(&sh, args),
         Command::Test(args) => test::run(&sh, args),
         Command::Tidy => tidy::run(&sh),
     }
