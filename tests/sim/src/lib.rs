@@ -11,7 +11,8 @@
 //! | what is asked, and what may be answered? | `question.rs`, `upstream.rs` |
 //! | which nodes are there, and how do they come and go? | `fleet.rs` |
 //! | what must hold? | `promises.rs` for every answer, `rest.rs` once there is peace |
-//! | what has it cost? | `report.rs` |
+//! | what has it cost, and how is it seen again? | `report.rs` |
+//! | who runs many seeds? | `sweep.rs` |
 
 mod fault;
 mod fleet;
@@ -21,9 +22,11 @@ mod question;
 mod report;
 mod rest;
 mod run;
+mod sweep;
 mod upstream;
 
 pub use fault::Fault;
 pub use plan::{Event, Plan, Weather};
 pub use report::{Cost, Report};
 pub use run::run;
+pub use sweep::sweep;

@@ -1,13 +1,11 @@
 //! Runs fleets by their seeds, on all processors, and prints those that break a promise.
 
+use std::io;
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
-use sim::{Cost, Plan, Report, run};
+use sim::{Cost, Plan, run, sweep};
 
 /// Runs fleets in virtual time, under faults that follow from a seed.
 #[derive(Parser)]
@@ -43,44 +41,23 @@ fn main() -> ExitCode {
 }
 
 /// Tells whether all promises were kept.
-fn run_all(args: &Args) -> std::io::Result<bool> {
-    let next = AtomicU64::new(args.from);
-    let end = args.from.saturating_add(args.seeds);
-    let total = Mutex::new((Cost::default(), 0_u64));
-    let worker = || -> std::io::Result<()> {
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= end {
-                return Ok(());
-            }
-            let report = run(&Plan::new(seed, args.nodes.into()))?;
-            print(&report, args.nodes);
-            if let Ok(mut total) = total.lock() {
-                total.0 = total.0 + report.cost;
-                total.1 += u64::from(!report.broken.is_empty());
-            }
+fn run_all(args: &Args) -> io::Result<bool> {
+    let seeds = args.from..args.from.saturating_add(args.seeds);
+    let (mut cost, mut failed) = (Cost::default(), 0);
+    sweep(seeds, args.nodes.into(), |report| {
+        cost = cost + report.cost;
+        if !report.broken.is_empty() {
+            failed += 1;
+            println!("{report}");
         }
-    };
-    let threads = thread::available_parallelism()?;
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.get()).map(|_| scope.spawn(worker)).collect();
-        workers.into_iter().try_for_each(|worker| {
-            let panicked = |_| Err(std::io::Error::other("a run panicked"));
-            worker.join().unwrap_or_else(panicked)
-        })
     })?;
-    let (cost, failed) = *total
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    println!(
-        "{} seeds of {} nodes, {failed} failed: {cost}",
-        args.seeds, args.nodes
-    );
+    let Args { seeds, nodes, .. } = args;
+    println!("{seeds} seeds of {nodes} nodes, {failed} failed: {cost}");
     Ok(failed == 0)
 }
 
 /// Runs a seed twice; tells whether all promises were kept, and both runs were the same.
-fn replay(seed: u64, nodes: usize) -> std::io::Result<bool> {
+fn replay(seed: u64, nodes: usize) -> io::Result<bool> {
     let plan = Plan::new(seed, nodes);
     println!("seed {seed}: {:?}", plan.weather);
     for (at, fault) in plan.faults() {
@@ -91,26 +68,12 @@ fn replay(seed: u64, nodes: usize) -> std::io::Result<bool> {
         println!("trace {:016x}: {}", report.trace, report.cost);
     }
     let [report, again] = reports;
-    report
-        .broken
-        .iter()
-        .for_each(|what| println!("broken: {what}"));
+    for what in &report.broken {
+        println!("broken: {what}");
+    }
     let is_same = report.trace == again.trace;
     if !is_same {
         println!("broken: the same plan took another course the second time");
     }
     Ok(is_same && report.broken.is_empty())
-}
-
-fn print(report: &Report, nodes: u16) {
-    if report.broken.is_empty() {
-        return;
-    }
-    println!(
-        "seed {} failed; to see it again: cargo xtask sim --seed {} --nodes {nodes}",
-        report.seed, report.seed
-    );
-    for what in &report.broken {
-        println!("  {what}");
-    }
 }

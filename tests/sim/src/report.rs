@@ -9,11 +9,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cache_core::testing::Traffic;
 use tokio::time::Instant;
 
+use crate::plan::{Plan, Weather};
+
 /// What a run has come to.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The seed that it followed from.
     pub seed: u64,
+    /// How many nodes there were.
+    pub nodes: usize,
+    /// What could go wrong.
+    pub weather: Weather,
     /// What it has cost.
     pub cost: Cost,
     /// Promises that were broken; none, as it should be.
@@ -74,7 +80,7 @@ impl Notes {
         }
     }
 
-    pub(crate) fn report(&self, seed: u64, calls: u64, traffic: Traffic) -> Report {
+    pub(crate) fn report(&self, plan: &Plan, calls: u64, traffic: Traffic) -> Report {
         let mut noted = self.noted();
         let cost = Cost {
             lookups: noted.lookups,
@@ -85,7 +91,9 @@ impl Notes {
         noted.trace((cost.calls, cost.frames, cost.bytes));
         noted.broken.sort_unstable();
         Report {
-            seed,
+            seed: plan.seed,
+            nodes: plan.machines.len(),
+            weather: plan.weather,
             cost,
             broken: noted.broken.clone(),
             trace: noted.trace,
@@ -104,6 +112,21 @@ impl Noted {
         let mut hasher = DefaultHasher::new();
         (self.start.elapsed(), what).hash(&mut hasher);
         self.trace = self.trace.wrapping_add(hasher.finish());
+    }
+}
+
+impl fmt::Display for Report {
+    /// What was broken, and the command that shows it again.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seed, nodes, .. } = self;
+        write!(f, "seed {seed} of {nodes} nodes ({:?})", self.weather)?;
+        if self.broken.is_empty() {
+            return write!(f, ": {}", self.cost);
+        }
+        let again = format!("cargo xtask sim --seed {seed} --nodes {nodes}");
+        write!(f, " broke a promise; to see it again: {again}")?;
+        let mut broken = self.broken.iter();
+        broken.try_for_each(|what| write!(f, "\n  {what}"))
     }
 }
 

@@ -57,7 +57,7 @@ async fn carry_out(plan: &Plan) -> Report {
     rest::check(plan, &mut world).await;
     let calls = Question::all().map(|question| world.upstream.calls(question));
     let traffic = world.fleet.network.traffic();
-    world.notes.report(plan.seed, calls.sum(), traffic)
+    world.notes.report(plan, calls.sum(), traffic)
 }
 
 /// A fleet, its upstream, and what is noted about them.
