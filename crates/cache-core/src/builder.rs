@@ -54,7 +54,7 @@ impl Builder {
     /// | --- | --- |
     /// | what waits to be pushed | 1/16 |
     /// | the frames of the pushes under way | 1/16 |
-    /// | what waits to be written to disk, where there is one | 1/16 |
+    /// | what waits to be written to disk, where there is one | 1/16, and half as much in invalidations |
     /// | what is remembered of entries that were evicted | 1/32 |
     /// | invalidations | 1/32 |
     /// | the entries, their keys and tables | the rest |

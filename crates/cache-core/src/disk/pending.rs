@@ -26,7 +26,8 @@ pub(super) enum Change {
 ///
 /// Oldest first; a newer version takes the place of an older one. Bounded in bytes. At the bound an
 /// entry that is offered is dropped; one that is larger than the bound has to come alone. Tombstones
-/// have a bound of their own, in number; there they become one that covers all of them.
+/// have bounds of their own, in number and at half as many bytes; there they become one that covers
+/// all of them.
 #[derive(Debug)]
 pub(super) struct Pending {
     max_bytes: usize,
@@ -37,6 +38,7 @@ pub(super) struct Pending {
     next_ticket: u64,
     bytes: usize,
     tombstones: HashMap<Target, Tombstone>,
+    tombstone_bytes: usize,
     sweep: Option<MeshTime>,
     cut_off: Option<MeshTime>,
 }
@@ -74,6 +76,7 @@ impl Pending {
             next_ticket: 0,
             bytes: 0,
             tombstones: HashMap::new(),
+            tombstone_bytes: 0,
             sweep: None,
             cut_off: None,
         }
@@ -143,14 +146,28 @@ impl Pending {
         if held.is_some_and(|held| held.stamp >= tombstone.stamp) {
             return;
         }
-        self.tombstones.insert(tombstone.target.clone(), tombstone);
-        if self.tombstones.len() > self.max_tombstones {
+        self.remember(tombstone);
+        let is_over = self.tombstones.len() > self.max_tombstones
+            || self.tombstone_bytes > self.max_tombstone_bytes();
+        if is_over {
             // Too much is void then, never too little.
             let all = self.tombstones.drain().map(|(_, tombstone)| tombstone);
-            if let Some(one) = cover_all(all) {
-                self.tombstones.insert(one.target.clone(), one);
-            }
+            let one = cover_all(all);
+            self.tombstone_bytes = 0;
+            one.into_iter().for_each(|one| self.remember(one));
         }
+    }
+
+    fn remember(&mut self, tombstone: Tombstone) {
+        self.tombstone_bytes += tombstone.weight();
+        let target = tombstone.target.clone();
+        if let Some(replaced) = self.tombstones.insert(target, tombstone) {
+            self.tombstone_bytes -= replaced.weight();
+        }
+    }
+
+    fn max_tombstone_bytes(&self) -> usize {
+        self.max_bytes / 2
     }
 
     pub(super) fn sweep(&mut self, now: MeshTime) {
@@ -197,7 +214,9 @@ impl Pending {
 
     /// Whether it is time to write, however little time has gone by.
     pub(super) fn is_half_full(&self) -> bool {
-        self.bytes >= self.max_bytes / 2 || self.tombstones.len() >= self.max_tombstones / 2
+        self.bytes >= self.max_bytes / 2
+            || self.tombstones.len() >= self.max_tombstones / 2
+            || self.tombstone_bytes > self.max_tombstone_bytes() / 2
     }
 
     /// The entries that are waiting.
@@ -249,6 +268,7 @@ impl Pending {
         for tombstone in &written.tombstones {
             if self.tombstones.get(&tombstone.target) == Some(tombstone) {
                 self.tombstones.remove(&tombstone.target);
+                self.tombstone_bytes -= tombstone.weight();
             }
         }
         if self.changes.is_empty() {

@@ -98,3 +98,24 @@ fn what_does_not_fit_in_line_is_not_taken_in_unless_it_comes_alone() {
     pending.settle(&batch);
     assert!(pending.keep(key(2), entry(2), NOW));
 }
+
+#[test]
+fn long_invalidations_become_one_before_they_are_many() {
+    let mut pending = Pending::new(100_000, 1000);
+    for n in 0..200_u64 {
+        pending.bury(Tombstone {
+            target: Target::Path(Path::new(&format!("/{n}/{}", "x".repeat(900)))),
+            stamp: NOW,
+            kept_for: Duration::from_secs(60),
+            origin: PeerId::LOCAL,
+        });
+        let bytes: usize = pending.tombstones.values().map(Tombstone::weight).sum();
+        assert_eq!(pending.tombstone_bytes, bytes);
+        assert!(bytes <= 50_000, "{bytes}");
+    }
+    let root = Target::Path(Path::root());
+    assert!(pending.tombstones.contains_key(&root));
+    let batch = pending.batch(1, pending.end());
+    pending.settle(&batch);
+    assert_eq!((pending.tombstones.len(), pending.tombstone_bytes), (0, 0));
+}
