@@ -17,6 +17,9 @@ Examples:
       CACHE_P2P_SHARED_SECRET=ghmesh_… ghmesh serve
       CACHE_P2P_SHARED_SECRET=ghmesh_… ghmesh serve --bootstrap /dns4/runner-1/tcp/9100
 
+  See what keeps it from its peers, given what serve is given:
+      CACHE_P2P_SHARED_SECRET=ghmesh_… ghmesh doctor --bootstrap /dns4/runner-1/tcp/9100
+
   Send clients to it:
       gh config set http_unix_socket \"$XDG_RUNTIME_DIR/ghmesh.sock\"
       curl -H \"Authorization: Bearer $GH_TOKEN\" http://127.0.0.1:8417/user
@@ -43,6 +46,8 @@ pub(crate) enum Command {
     Peers(ShowArgs),
     /// Drop what is cached of a path and below it, on this node and on every member
     Invalidate(InvalidateArgs),
+    /// Check what keeps a fleet from sharing, with the settings that serve would use
+    Doctor(Box<DoctorArgs>),
     /// Show five runners sharing the answers of a stand-in for GitHub
     Demo(DemoArgs),
     /// Make a secret for a fleet to share
@@ -100,6 +105,16 @@ pub(crate) struct InvalidateArgs {
     /// Drop everything
     #[arg(long, group = "what")]
     pub(crate) all: bool,
+}
+
+/// The flags of `doctor`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// Print JSON instead of lines
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// The flags of `demo`.

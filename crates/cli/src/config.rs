@@ -175,19 +175,7 @@ impl Config {
     /// Resolves complete settings; what else there is comes from the environment and, for the
     /// secret, from `gh`.
     pub(crate) async fn resolve(settings: Settings, env: &Env) -> Result<Self, ConfigError> {
-        let upstream = settings
-            .upstream
-            .clone()
-            .unwrap_or_else(|| DEFAULT_UPSTREAM.to_owned());
-        BaseUrl::parse(&upstream).map_err(|error| {
-            let setting = "--upstream (GHMESH_UPSTREAM)";
-            // Of a password in a URL the error says so, and shows the rest.
-            if looks_secret(&upstream) && !upstream.contains('@') {
-                let why = "it is not the URL of an API; give it like https://api.github.com";
-                return ConfigError::value(setting, &upstream, why);
-            }
-            ConfigError::unusable(setting, error)
-        })?;
+        let upstream = upstream(&settings)?;
         let token = token(&settings, env)?;
         let sharing = sharing(&settings, env, token.as_ref()).await?;
         let disk = disk(&settings, &sharing)?;
@@ -201,9 +189,7 @@ impl Config {
             ));
         }
         Ok(Self {
-            listen: settings
-                .listen
-                .unwrap_or_else(|| (Ipv4Addr::LOCALHOST, DEFAULT_PORT).into()),
+            listen: listen(&settings),
             unix: unix_socket(&settings, env)?,
             upstream,
             injected_token: token.filter(|_| inject),
@@ -235,7 +221,32 @@ impl fmt::Debug for Sharing {
     }
 }
 
-fn unix_socket(settings: &Settings, env: &Env) -> Result<UnixSocket, ConfigError> {
+/// The URL of the API.
+pub(crate) fn upstream(settings: &Settings) -> Result<String, ConfigError> {
+    let upstream = settings
+        .upstream
+        .clone()
+        .unwrap_or_else(|| DEFAULT_UPSTREAM.to_owned());
+    BaseUrl::parse(&upstream).map_err(|error| {
+        let setting = "--upstream (GHMESH_UPSTREAM)";
+        // Of a password in a URL the error says so, and shows the rest.
+        if looks_secret(&upstream) && !upstream.contains('@') {
+            let why = "it is not the URL of an API; give it like https://api.github.com";
+            return ConfigError::value(setting, &upstream, why);
+        }
+        ConfigError::unusable(setting, error)
+    })?;
+    Ok(upstream)
+}
+
+/// Where clients reach the proxy.
+pub(crate) fn listen(settings: &Settings) -> SocketAddr {
+    let default = (Ipv4Addr::LOCALHOST, DEFAULT_PORT).into();
+    settings.listen.unwrap_or(default)
+}
+
+/// Where `gh` reaches it.
+pub(crate) fn unix_socket(settings: &Settings, env: &Env) -> Result<UnixSocket, ConfigError> {
     if let Some(path) = &settings.listen_unix {
         return Ok(UnixSocket {
             path: path.clone(),
@@ -255,7 +266,7 @@ fn unix_socket(settings: &Settings, env: &Env) -> Result<UnixSocket, ConfigError
 }
 
 /// Nothing is written to disk unsealed, and without a secret there is nothing to seal it with.
-fn disk(settings: &Settings, sharing: &Sharing) -> Result<Option<Disk>, ConfigError> {
+pub(crate) fn disk(settings: &Settings, sharing: &Sharing) -> Result<Option<Disk>, ConfigError> {
     if settings.memory_only == Some(true) {
         return Ok(None);
     }
@@ -281,7 +292,8 @@ fn data_dir(settings: &Settings) -> Result<PathBuf, ConfigError> {
     Ok(base.cache_dir().join("ghmesh"))
 }
 
-fn token(settings: &Settings, env: &Env) -> Result<Option<Token>, ConfigError> {
+/// GitHub's token, where one is given.
+pub(crate) fn token(settings: &Settings, env: &Env) -> Result<Option<Token>, ConfigError> {
     if let Some(path) = &settings.token_file {
         let refused = |why: &dyn fmt::Display| ConfigError::unusable("--token-file", why);
         let text = read_private(path).map_err(|error| refused(&Chain(&error)))?;
@@ -301,7 +313,8 @@ fn token(settings: &Settings, env: &Env) -> Result<Option<Token>, ConfigError> {
     Ok(Some(token))
 }
 
-async fn sharing(
+/// Whether there are peers, and how they are reached.
+pub(crate) async fn sharing(
     settings: &Settings,
     env: &Env,
     token: Option<&Token>,

@@ -12,14 +12,19 @@ use crate::config::{ConfigError, UnixSocket};
 /// Opens the TCP port.
 pub(crate) async fn tcp(address: SocketAddr) -> Result<TcpListener, ConfigError> {
     TcpListener::bind(address).await.map_err(|error| {
-        let remedy = match error.kind() {
-            io::ErrorKind::AddrInUse => "stop the other process, or give another port (0 for any)",
-            io::ErrorKind::PermissionDenied => "give a port above 1023 (0 for any)",
-            _ => "give an address of this machine, like 127.0.0.1:8417",
-        };
+        let remedy = remedy(&error);
         let what = format!("--listen {address} (GHMESH_LISTEN)");
         ConfigError::unusable(what, format!("{error}; {remedy}"))
     })
+}
+
+/// What helps where a port cannot be had.
+pub(crate) fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "stop the other process, or give another port (0 for any)",
+        io::ErrorKind::PermissionDenied => "give a port above 1023 (0 for any)",
+        _ => "give an address of this machine, like 127.0.0.1:8417",
+    }
 }
 
 /// A Unix socket, removed from the file system when it is dropped.
@@ -63,7 +68,8 @@ pub(crate) async fn unix(socket: &UnixSocket) -> Result<Option<Unix>, ConfigErro
     }
 }
 
-async fn open(path: &Path) -> io::Result<Unix> {
+/// Opens the socket; what a node that was killed has left there gives way.
+pub(crate) async fn open(path: &Path) -> io::Result<Unix> {
     let dir = match path.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir,
         _ => Path::new("."),

@@ -4,6 +4,7 @@ mod admin;
 mod args;
 mod config;
 mod demo;
+mod doctor;
 mod env;
 mod fleet;
 mod hidden;
@@ -79,6 +80,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
             Command::Stats(stats) => show::stats(&stats).await?,
             Command::Peers(peers) => show::peers(&peers).await?,
             Command::Invalidate(what) => invalidate::run(&what).await?,
+            Command::Doctor(doctor) => return doctor::run(*doctor).await,
             Command::Demo(demo) => return demo::run(&demo).await,
             Command::Secret(SecretCommand::New) => {
                 out::line(cache_crypto::Secret::generate()?.expose())?;

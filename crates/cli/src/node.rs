@@ -196,7 +196,8 @@ fn open_disk(disk: &config::Disk, keyring: Arc<Keyring>) -> Result<Disk, ConfigE
         .map_err(|error| ConfigError::unusable("--data-dir (CACHE_DIR)", error))
 }
 
-fn keyring(secrets: &Secrets) -> Result<Keyring, ConfigError> {
+/// The keys of a member.
+pub(crate) fn keyring(secrets: &Secrets) -> Result<Keyring, ConfigError> {
     let keyring = Keyring::new(&secrets.current)
         .map_err(|error| ConfigError::unusable("this machine", error))?;
     Ok(match &secrets.previous {
@@ -210,7 +211,8 @@ async fn known_to(network: Weak<Sealed<P2p>>) -> Option<Vec<Multiaddr>> {
     Some(network.upgrade()?.transport().known_peers().await)
 }
 
-async fn start_network(
+/// Starts on the way to the peers.
+pub(crate) async fn start_network(
     net: &Net,
     known: Vec<Multiaddr>,
     keyring: &Keyring,

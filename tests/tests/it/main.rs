@@ -6,6 +6,7 @@
 )]
 
 mod cli;
+mod doctor;
 mod fleet;
 mod fleet_stats;
 mod gh;
