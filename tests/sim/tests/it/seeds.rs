@@ -21,12 +21,12 @@ fn keep_their_promises(nodes: usize, seeds: u64) {
 
 #[test]
 fn fleets_of_eight_keep_their_promises() {
-    keep_their_promises(8, 60);
+    keep_their_promises(8, 120);
 }
 
 #[test]
 fn fleets_of_twenty_keep_their_promises() {
-    keep_their_promises(20, 8);
+    keep_their_promises(20, 16);
 }
 
 #[test]
