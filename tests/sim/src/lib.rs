@@ -12,10 +12,13 @@
 //! | which nodes are there, and how do they come and go? | `fleet.rs` |
 //! | what must hold? | `promises.rs` for every answer, `rest.rs` once there is peace |
 //! | what has it cost, and how is it seen again? | `report.rs` |
+//! | do the checks find what is broken? | `flaw.rs`, which breaks it |
 //! | who runs many seeds? | `sweep.rs` |
 
 mod fault;
+mod flaw;
 mod fleet;
+mod panics;
 mod plan;
 mod promises;
 mod question;
@@ -26,6 +29,7 @@ mod sweep;
 mod upstream;
 
 pub use fault::Fault;
+pub use flaw::Flaw;
 pub use plan::{Event, Plan, Weather};
 pub use report::{Cost, Report};
 pub use run::run;

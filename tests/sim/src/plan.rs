@@ -7,6 +7,7 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
 use crate::fault::Fault;
+use crate::flaw::Flaw;
 use crate::question::QUESTIONS;
 
 /// Members have found each other by then.
@@ -26,6 +27,7 @@ pub struct Plan {
     pub(crate) events: Vec<(Duration, Event)>,
     /// When the last fault ends.
     pub(crate) peace: Duration,
+    pub(crate) flaw: Option<Flaw>,
 }
 
 /// What may go wrong.
@@ -144,7 +146,15 @@ impl Plan {
             machines: (0..nodes).map(|n| machine(&mut rng, n, weather)).collect(),
             events,
             peace: BEGIN + TROUBLE,
+            flaw: None,
         }
+    }
+
+    /// The same, with something broken on purpose.
+    #[must_use]
+    pub fn with_flaw(self, flaw: Flaw) -> Self {
+        let flaw = Some(flaw);
+        Self { flaw, ..self }
     }
 
     /// What goes wrong in it, and when.

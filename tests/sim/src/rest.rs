@@ -8,6 +8,7 @@ use cache_core::{Key, MeshTime, PeerId, Transport};
 use tokio::time::Instant;
 
 use crate::fleet::name;
+use crate::panics;
 use crate::plan::{Plan, Weather};
 use crate::promises::CLOCKS;
 use crate::question::Question;
@@ -38,7 +39,12 @@ pub(crate) async fn check(plan: &Plan, world: &mut World) {
     for number in 0..plan.machines.len() {
         stale_writes(world, number).await;
     }
+    unanswered(world);
     calls(plan, world);
+    let panics = panics::count();
+    if panics > 0 {
+        world.notes.broken(format!("{panics} panics"));
+    }
 }
 
 /// What a member would tell another one that catches up.
@@ -111,6 +117,26 @@ async fn stale_writes(world: &World, number: usize) {
             world
                 .notes
                 .broken(format!("at rest node {number} {what}: {question:?}"));
+        }
+    }
+}
+
+/// Everybody who has asked a process that lives was answered.
+fn unanswered(world: &mut World) {
+    for (number, node) in world.fleet.nodes.iter_mut().enumerate() {
+        let Some(process) = &mut node.process else {
+            continue;
+        };
+        while let Some(joined) = process.callers.try_join_next() {
+            if let Err(error) = joined {
+                let what = format!("a caller of node {number} ended without an answer: {error}");
+                world.notes.broken(what);
+            }
+        }
+        let waiting = process.callers.len();
+        if waiting > 0 {
+            let what = format!("at rest {waiting} callers of node {number} still wait");
+            world.notes.broken(what);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Carrying out a plan.
 
+use std::future;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +9,9 @@ use cache_core::{Clock, Freshness, MeshTime};
 use tokio::runtime::Builder;
 use tokio::time::{self, Instant};
 
+use crate::flaw::Flaw;
 use crate::fleet::{Fleet, Written};
+use crate::panics;
 use crate::plan::{Event, Plan, Weather, Wish};
 use crate::promises::Asked;
 use crate::question::Question;
@@ -27,6 +30,7 @@ const REST: Duration = Duration::from_secs(10);
 pub fn run(plan: &Plan) -> std::io::Result<Report> {
     let mut runtime = Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(true).build()?;
+    panics::watch();
     Ok(runtime.block_on(carry_out(plan)))
 }
 
@@ -46,6 +50,7 @@ async fn carry_out(plan: &Plan) -> Report {
         fleet: Fleet::new(network, clock, &plan.machines),
         start,
         epoch: clock.now(),
+        flaw: plan.flaw,
     };
     for (at, event) in &plan.events {
         time::sleep_until(start + *at).await;
@@ -68,6 +73,8 @@ pub(crate) struct World {
     start: Instant,
     /// What right clocks showed at the start.
     epoch: MeshTime,
+    /// Until it has befallen somebody.
+    flaw: Option<Flaw>,
 }
 
 impl World {
@@ -99,6 +106,7 @@ impl World {
                 Freshness::AS_STORED.or_stale_while_revalidating(Duration::from_secs(seconds))
             }
         };
+        let flaw = self.flaw.take();
         let asked = Asked {
             node,
             question,
@@ -114,6 +122,7 @@ impl World {
             let fetch = {
                 let (cache, upstream) = (cache.clone(), upstream.clone());
                 move |stale| async move {
+                    assert!(flaw != Some(Flaw::Panics), "broken on purpose");
                     let fetched = upstream.ask(question, stale).await;
                     if fetched.is_ok() {
                         cache.observe_upstream_time(upstream.date(epoch));
@@ -122,7 +131,11 @@ impl World {
                 }
             };
             let answer = cache.get_or_fetch(question.resource(), freshness, fetch);
-            asked.check(&answer.await, &upstream, &notes);
+            let answer = answer.await;
+            if flaw == Some(Flaw::LeavesWaiting) {
+                future::pending::<()>().await;
+            }
+            asked.check(&answer, &upstream, &notes);
         });
     }
 
