@@ -210,10 +210,9 @@ impl Cache {
     /// call fail, and one that does not answer delays it, before `fetch` runs, by
     ///
     /// - 50 ms, or four times what it usually takes, where it gives no sign of life;
-    /// - a quarter of a second where it does, and so is busy;
-    /// - 5 ms more for each other lookup that waits for a peer at the same time,
-    ///
-    /// though no member is waited for longer than a second.
+    /// - 5 ms more for each other lookup that waits for a peer at the same time;
+    /// - a second where it gives signs of life, and so is busy: no member is waited for longer, the
+    ///   moments not counted in which this process itself did not get to run.
     pub async fn get_or_fetch<F, Fut>(
         &self,
         resource: impl Into<Resource>,

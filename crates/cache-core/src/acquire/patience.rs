@@ -21,16 +21,12 @@ const TICK: Duration = Duration::from_millis(5);
 /// and so may the owner have been to give one, if it was asked for as much.
 const LATE: Duration = Duration::from_millis(2);
 
-/// The most that an owner is waited for, in ticks, that gives signs of life and no answer: a quarter
-/// of a second.
-const MOST_BUSY: u32 = 50;
-
-/// The most that an owner is waited for, in ticks, however long it usually takes and however much is
-/// asked at once.
+/// The most that an owner is waited for, in ticks, though it gives signs of life, however long it
+/// usually takes, and however much is asked at once: a second.
 pub(super) const MOST_PATIENCE: u32 = 200;
 
 /// The same in time, however busy this process is.
-const MOST_TIME: Duration = Duration::from_secs(1);
+const MOST_TIME: Duration = Duration::from_secs(5);
 
 /// For how long an owner that was silent is passed over.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -139,11 +135,8 @@ impl Questions {
         let began = Instant::now();
         let (mut ticks, mut quiet) = (0, 0);
         let open = || self.open.load(Ordering::Relaxed).saturating_sub(1);
-        let most = |least: u32| (least + open()).min(MOST_PATIENCE);
-        while quiet < most(patience)
-            && ticks < most(patience.max(MOST_BUSY))
-            && began.elapsed() < MOST_TIME
-        {
+        let most = || (patience + open()).min(MOST_PATIENCE);
+        while quiet < most() && ticks < MOST_PATIENCE && began.elapsed() < MOST_TIME {
             let tick = Instant::now();
             tokio::select! {
                 biased;

@@ -130,11 +130,11 @@ async fn githubs_date_sets_the_clock_that_entries_are_stamped_by() {
         fixture.respond(get(path, &[])).await;
     }
     let mut stamps = Vec::new();
-    for _ in 0..2 {
-        let Some(cache_core::Event::Kept { stored_at, .. }) = events.next().await else {
-            panic!("nothing was kept");
-        };
-        stamps.push(stored_at);
+    while stamps.len() < 2 {
+        // What else happens meanwhile is not of interest.
+        if let cache_core::Event::Kept { stored_at, .. } = events.next().await.unwrap() {
+            stamps.push(stored_at);
+        }
     }
     let apart = stamps[1].since(stamps[0]);
     assert_eq!(apart, Duration::from_secs(3600));
