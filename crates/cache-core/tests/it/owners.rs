@@ -188,7 +188,7 @@ async fn chatter(transport: MemoryTransport) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_owner_that_says_much_and_no_answer_delays_a_call_by_a_quarter_of_a_second() {
+async fn an_owner_that_says_much_and_no_answer_delays_a_call_by_a_second() {
     let network = MemoryNetwork::new(1);
     let owner = network.join("owner");
     let talking = tokio::spawn(chatter(owner));
@@ -198,7 +198,7 @@ async fn an_owner_that_says_much_and_no_answer_delays_a_call_by_a_quarter_of_a_s
     let began = Instant::now();
     source(&upstream.look_up(&cache, 1, fetched).await);
     let delay = began.elapsed() - millis(500);
-    assert!((millis(60)..=millis(260)).contains(&delay), "{delay:?}");
+    assert!((millis(60)..=millis(1010)).contains(&delay), "{delay:?}");
     talking.abort();
 }
 
