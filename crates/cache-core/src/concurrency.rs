@@ -22,8 +22,19 @@ pub(crate) use {
 /// are. A failure prints its order, which `shuttle::replay` repeats.
 #[cfg(all(test, shuttle))]
 pub(crate) fn in_many_orders(race: fn()) {
+    use shuttle::scheduler::{PctScheduler, RandomScheduler};
+
     const ORDERS: usize = 1000;
     const PREEMPTIONS: usize = 3;
-    shuttle::check_random(race, ORDERS);
-    shuttle::check_pct(race, ORDERS, PREEMPTIONS);
+    // In bytes. A whole lookup does not fit on shuttle's own 32 KiB.
+    const STACK: usize = 1024 * 1024;
+    let config = || {
+        let mut config = shuttle::Config::new();
+        config.stack_size = STACK;
+        config
+    };
+    let random = RandomScheduler::new(ORDERS);
+    shuttle::Runner::new(random, config()).run(race);
+    let pct = PctScheduler::new(PREEMPTIONS, ORDERS);
+    shuttle::Runner::new(pct, config()).run(race);
 }
