@@ -41,13 +41,17 @@ fn value(n: u64) -> Bytes {
     value.into()
 }
 
+fn options() -> Options {
+    // All that is put before it is flushed finds room: of more, entries would be left out.
+    Options::new(Arc::new(TestSealer::from_seed(1))).max_pending_bytes(16 * 1024 * 1024)
+}
+
 fn open(dir: &FilePath) -> Disk {
-    Disk::open(dir, Options::new(Arc::new(TestSealer::from_seed(1)))).unwrap()
+    Disk::open(dir, options()).unwrap()
 }
 
 /// Waits until the sweep that was under way when a cache was closed has let go of the directory.
 fn wait_until_free(dir: &FilePath) {
-    let options = || Options::new(Arc::new(TestSealer::from_seed(1)));
     while Disk::open(dir, options()).is_err() {
         std::thread::yield_now();
     }
