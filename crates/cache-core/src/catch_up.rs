@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Compare(root) ──► Same
-//!               └─► Sums ──► ask for tombstones where theirs differ
+//!               └─► Sums ──► Tombstones(buckets that differ, but what I know) ──► Tombstones
 //!                        └─► List(buckets that differ, but what I know) ──► Versions
 //!                                                                        └─► Want(keys) ──► Entries, …
 //! ```
@@ -11,11 +11,12 @@
 //! into sight, with one that has missed something or is heard again, and with one drawn by lot every
 //! 30 seconds ([`Due`]), so that what a broadcast did not deliver is made up for.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::time::{self, MissedTickBehavior};
 
@@ -32,6 +33,7 @@ pub(crate) use answer::Answers;
 pub(crate) use due::Due;
 
 mod answer;
+mod buckets;
 mod due;
 mod pull;
 
@@ -53,8 +55,13 @@ const MAX_LISTED: usize = 64 * 1024;
 pub enum Question {
     /// "My summary has this root. Is yours the same?"
     Compare(u64),
-    /// "Which tombstones do you have, from this one on in the order of their targets?"
-    Tombstones(u32),
+    /// "Which tombstones do you remember in these buckets?"
+    Tombstones {
+        /// The numbers of the buckets.
+        buckets: Vec<u8>,
+        /// "But these, which I remember."
+        but: Vec<Fingerprint>,
+    },
     /// "Which versions do you know of in these buckets?"
     List {
         /// The numbers of the buckets.
@@ -74,8 +81,13 @@ pub enum Reply {
     Same,
     /// To `Compare`: no, these are my sums.
     Sums(Summary),
-    /// To `Tombstones`: as many as fit; none where there are no more.
-    Tombstones(Vec<Tombstone>),
+    /// To `Tombstones`.
+    Tombstones {
+        /// The buckets that this covers: as many of the first ones as fit.
+        buckets: u16,
+        /// What is in them.
+        tombstones: Vec<Tombstone>,
+    },
     /// To `List`.
     Versions {
         /// The buckets that this covers: as many of the first ones as fit.
@@ -111,9 +123,13 @@ pub(crate) async fn run(replica: Arc<Replica>, transport: Arc<dyn Transport>) {
             && let Some(peer) = replica.due.begin()
         {
             let round = pull::catch_up_with(&replica, &*transport, peer);
+            // One in which something panics is over, too, and the next with this peer is due.
+            let round = time::timeout(ROUND_DEADLINE, AssertUnwindSafe(round).catch_unwind());
             rounds.push(async move {
-                let round = time::timeout(ROUND_DEADLINE, round).await;
-                (peer, round.unwrap_or(Round::Unanswered))
+                match round.await {
+                    Ok(Ok(round)) => (peer, round),
+                    _ => (peer, Round::Unanswered),
+                }
             });
         }
     }

@@ -1,15 +1,24 @@
-//! What a member holds, in few bytes, so that two members can find out where they differ.
+//! What a member knows, in few bytes, so that two members can find out where they differ.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::entry::Digest;
 use crate::key::Key;
 use crate::merge::Version;
+use crate::sums::{Item, Span};
 use crate::time::MeshTime;
 use crate::tombstone::Tombstone;
 
 /// Keys fall into one of so many buckets, by the first byte of their family.
-const BUCKETS: usize = 256;
+pub(crate) const BUCKETS: usize = 256;
+
+/// And what invalidations are of, by the first byte of its digest.
+pub(crate) const TOMBSTONE_BUCKETS: usize = 64;
+
+/// What dies within this time is not worth catching up on, more or less.
+const NOT_WORTH_IT: Duration = Duration::from_secs(60);
 
 /// What a member knows of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,9 +26,15 @@ pub struct Known {
     pub(crate) key: Key,
     pub(crate) stored_at: MeshTime,
     pub(crate) digest: Digest,
-    /// Whether the member has it, or knows only that it had.
-    pub(crate) is_held: bool,
+    /// How often the member has served it; nothing where it knows only that it had it.
+    pub(crate) heat: Option<Heat>,
 }
+
+/// How often something was served, as a power of two.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Heat(pub(crate) u8);
 
 /// One known version in eight bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,8 +45,9 @@ pub struct Fingerprint(pub(crate) [u8; 8]);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// One sum for each bucket of keys.
-    buckets: Vec<u64>,
-    tombstones: u64,
+    pub(crate) buckets: Vec<u64>,
+    /// And for each of invalidations.
+    pub(crate) tombstones: Vec<u64>,
 }
 
 impl Known {
@@ -45,12 +61,12 @@ impl Known {
         self.stored_at
     }
 
-    pub(crate) fn of(key: Key, version: Version, is_held: bool) -> Self {
+    pub(crate) fn of(key: Key, version: Version, heat: Option<Heat>) -> Self {
         Self {
-            is_held,
             key,
             stored_at: version.stored_at,
             digest: version.digest,
+            heat,
         }
     }
 
@@ -61,62 +77,94 @@ impl Known {
 
     /// What tells it from every other one, whoever holds it.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
-        Fingerprint(hash(&(self.key, self.stored_at, self.digest)).to_le_bytes())
+        Fingerprint::of(&(self.key, self.stored_at, self.digest))
     }
 
     /// The bucket that a key falls into.
     pub(crate) fn bucket(&self) -> u8 {
         self.key.family.as_bytes()[0]
     }
+
+    /// What it adds to the sums.
+    pub(crate) fn item(&self, dies_at: MeshTime) -> Item {
+        Item {
+            bucket: self.bucket(),
+            fingerprint: self.fingerprint().number(),
+            dies_in: Span::of(dies_at),
+        }
+    }
+}
+
+impl Fingerprint {
+    /// The first 64 bits of the BLAKE3 digest of what is sent over the wire.
+    fn of(value: &impl Serialize) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        // Writing to a hasher does not fail, and these types can all be serialised.
+        let _ = postcard::to_io(value, &mut hasher);
+        let mut first = [0; 8];
+        hasher.finalize_xof().fill(&mut first);
+        Self(first)
+    }
+
+    fn number(self) -> u64 {
+        u64::from_le_bytes(self.0)
+    }
+}
+
+impl Tombstone {
+    /// What tells it from every other one, whoever remembers it.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(self)
+    }
+
+    /// The bucket that its target falls into.
+    pub(crate) fn bucket(&self) -> u8 {
+        let Fingerprint(first) = Fingerprint::of(&self.target);
+        first[0] % TOMBSTONE_BUCKETS as u8
+    }
+
+    /// What it adds to the sums.
+    pub(crate) fn item(&self) -> Item {
+        Item {
+            bucket: self.bucket(),
+            fingerprint: self.fingerprint().number(),
+            dies_in: Span::of(self.dies_at()),
+        }
+    }
+}
+
+impl Span {
+    /// What dies in this span or before need not be told to others any more.
+    pub(crate) fn not_worth_it(now: MeshTime) -> Self {
+        Self::of(now.saturating_add(NOT_WORTH_IT))
+    }
 }
 
 impl Summary {
-    /// The sums over `known`, each key once, and `tombstones`. Neither's order matters.
-    pub(crate) fn of(
-        known: impl IntoIterator<Item = Known>,
-        tombstones: impl IntoIterator<Item = Tombstone>,
-    ) -> Self {
-        let mut buckets = vec![0_u64; BUCKETS];
-        for known in known {
-            let sum = &mut buckets[usize::from(known.bucket())];
-            *sum = sum.wrapping_add(u64::from_le_bytes(known.fingerprint().0));
-        }
-        let tombstones = tombstones.into_iter().map(|tombstone| hash(&tombstone));
-        Self {
-            buckets,
-            tombstones: tombstones.fold(0, u64::wrapping_add),
-        }
-    }
-
     /// One number for all of it.
     pub(crate) fn root(&self) -> u64 {
-        hash(self)
+        Fingerprint::of(self).number()
     }
 
-    /// The buckets in which the other side knows something that this one does not, or the other
-    /// way round.
+    /// The buckets of keys in which the other side knows something that this one does not, or the
+    /// other way round.
     pub(crate) fn buckets_that_differ(&self, other: &Self) -> Vec<u8> {
-        let pairs = self.buckets.iter().zip(&other.buckets);
-        let numbered = (0..=u8::MAX).zip(pairs);
-        numbered
-            .filter(|(_, (ours, theirs))| ours != theirs)
-            .map(|(bucket, _)| bucket)
-            .collect()
+        differing(&self.buckets, &other.buckets)
     }
 
-    pub(crate) fn tombstones_differ(&self, other: &Self) -> bool {
-        self.tombstones != other.tombstones
+    /// The same, of invalidations.
+    pub(crate) fn tombstones_that_differ(&self, other: &Self) -> Vec<u8> {
+        differing(&self.tombstones, &other.tombstones)
     }
 }
 
-/// The first 64 bits of the BLAKE3 digest of what is sent over the wire.
-fn hash(value: &impl Serialize) -> u64 {
-    let mut hasher = blake3::Hasher::new();
-    // Writing to a hasher does not fail, and these types can all be serialised.
-    let _ = postcard::to_io(value, &mut hasher);
-    let mut first = [0; 8];
-    hasher.finalize_xof().fill(&mut first);
-    u64::from_le_bytes(first)
+/// The numbers of the sums that are not equal.
+fn differing(ours: &[u64], theirs: &[u64]) -> Vec<u8> {
+    let numbered = (0..=u8::MAX).zip(ours.iter().zip(theirs));
+    numbered
+        .filter(|(_, (ours, theirs))| ours != theirs)
+        .map(|(bucket, _)| bucket)
+        .collect()
 }
 
 #[cfg(test)]

@@ -2,12 +2,16 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::digest::{Heat, Known};
 use crate::freshness::{Freshness, Lifetime, State};
+use crate::key::Key;
+use crate::merge::Version;
 use crate::path::Path;
 use crate::peer::PeerId;
 use crate::time::MeshTime;
@@ -17,14 +21,15 @@ use crate::wire::MAX_VALUE;
 ///
 /// An entry is immutable and cheap to clone; a newer answer is another entry, and
 /// [`merge`](crate::merge::merge) tells which of two is kept.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(from = "Parts", into = "Parts")]
 pub struct Entry(Arc<Inner>);
 
-#[derive(PartialEq, Eq)]
 struct Inner {
     parts: Parts,
     digest: Digest,
+    /// How often it was served here. It is no part of the version, and goes nowhere with it.
+    served: AtomicU32,
 }
 
 /// The first 128 bits of the BLAKE3 digest of an entry's path, value and lifetime.
@@ -46,7 +51,7 @@ struct Parts {
 impl Entry {
     /// What an entry occupies in memory beside its value, in bytes: itself, its key, and the
     /// book-keeping of the table that holds it.
-    const OVERHEAD: usize = 408;
+    const OVERHEAD: usize = 440;
 
     /// A value of `path` that upstream produced at `stored_at`, fetched by `origin`.
     pub fn new(
@@ -120,16 +125,48 @@ impl Entry {
         self.state(now, Freshness::AS_STORED) == State::Dead
     }
 
+    /// It is handed to a caller.
+    pub(crate) fn serve(&self) {
+        self.0.served.fetch_add(1, Relaxed);
+    }
+
+    /// Takes the place of an earlier version. Who was asked for often will be again; what was long
+    /// ago counts for less and less.
+    pub(crate) fn take_after(&self, earlier: &Self) {
+        let served = earlier.0.served.load(Relaxed) / 2;
+        self.0.served.fetch_add(served, Relaxed);
+    }
+
+    /// What peers are told of it.
+    pub(crate) fn known(&self, key: Key) -> Known {
+        let served = self.0.served.load(Relaxed);
+        let power = served.checked_ilog2().map_or(0, |power| power as u8 + 1);
+        Known::of(key, Version::of(self), Some(Heat(power)))
+    }
+
     /// What it occupies in memory, in bytes.
     pub(crate) fn weight(&self) -> usize {
         Self::OVERHEAD + self.path().as_key().len() + self.value().len()
     }
 }
 
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.digest == other.0.digest && self.0.parts == other.0.parts
+    }
+}
+
+impl Eq for Entry {}
+
 impl From<Parts> for Entry {
     fn from(parts: Parts) -> Self {
         let digest = Digest::of(&parts);
-        Self(Arc::new(Inner { parts, digest }))
+        let served = AtomicU32::new(0);
+        Self(Arc::new(Inner {
+            parts,
+            digest,
+            served,
+        }))
     }
 }
 

@@ -73,6 +73,7 @@ pub mod stats;
 mod staying;
 mod store;
 mod tasks;
+mod sums;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod tier;

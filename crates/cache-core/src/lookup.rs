@@ -90,6 +90,7 @@ impl Lookups {
             return None;
         };
         self.replica.counters.count(source);
+        entry.serve();
         Some(entry)
     }
 
@@ -239,6 +240,7 @@ impl Lookups {
 
     fn hit(&self, entry: Entry, source: Source, age: Duration) -> Answer {
         self.replica.counters.count(source);
+        entry.serve();
         Answer::Entry { entry, source, age }
     }
 

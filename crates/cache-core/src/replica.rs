@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::arrivals::Arrivals;
 use crate::aside::Aside;
 use crate::catch_up::Due;
+use crate::digest::BUCKETS;
 use crate::elsewhere::Elsewhere;
 use crate::events::Announcer;
 use crate::index::Index;
@@ -20,6 +21,7 @@ use crate::peer::PeerId;
 use crate::shares::Shares;
 use crate::stats::{Counters, Stats};
 use crate::store::Store;
+use crate::sums::Sums;
 use crate::tier::Tier;
 use crate::time::{Clock, MeshClock, MeshTime};
 use crate::tombstone::{MAX_TOMBSTONES, Tombstones};
@@ -56,6 +58,8 @@ pub(crate) struct Replica {
     caught_up: OnceLock<Instant>,
     store: Store,
     index: Arc<Index>,
+    /// Over what either of them knows.
+    sums: Arc<Sums>,
     tombstones: Tombstones,
     tier: Option<Arc<dyn Tier>>,
     /// The latest stamp on disk at the start; entries there are only seen when they are asked for.
@@ -97,7 +101,8 @@ impl Replica {
         tier: Option<Arc<dyn Tier>>,
     ) -> Self {
         let shares = Shares::of(&bounds, tier.is_some());
-        let index = Arc::new(Index::new(shares.index));
+        let sums = Arc::new(Sums::new(BUCKETS));
+        let index = Arc::new(Index::new(shares.index, Arc::clone(&sums)));
         let tombstones = Tombstones::new(MAX_TOMBSTONES, shares.tombstones);
         if let Some(tier) = &tier {
             tier.bound_pending(shares.pending);
@@ -120,8 +125,14 @@ impl Replica {
             caught_up: OnceLock::new(),
             clock: MeshClock::new(clock),
             aside: Aside::default(),
-            store: Store::new(shares.entries, bounds.max_entries, Arc::clone(&index)),
+            store: Store::new(
+                shares.entries,
+                bounds.max_entries,
+                Arc::clone(&index),
+                Arc::clone(&sums),
+            ),
             index,
+            sums,
             tombstones,
             tier,
             recalled: recalled.latest,

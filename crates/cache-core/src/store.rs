@@ -15,6 +15,7 @@ use crate::families::Families;
 use crate::index::Index;
 use crate::key::{Family, Key, Scope};
 use crate::merge::{self, Version};
+use crate::sums::Sums;
 use crate::time::MeshTime;
 use crate::transport::MAX_FRAME;
 
@@ -27,6 +28,8 @@ pub(crate) struct Store {
     entries: Cache<Box<Key>, Entry, Weight, DefaultHashBuilder, Evict>,
     families: Arc<Families>,
     index: Arc<Index>,
+    /// Over what is held and what the index remembers, each key once.
+    sums: Arc<Sums>,
     /// What the entries weigh; the table's own figure counts shares.
     bytes: AtomicU64,
     lanes: [Mutex<()>; LANES],
@@ -51,8 +54,13 @@ const LANES: usize = 64;
 
 impl Store {
     /// A store that holds no more than so many bytes and so many entries. What had to make room is
-    /// remembered in `index`.
-    pub(crate) fn new(max_bytes: u64, max_entries: u64, index: Arc<Index>) -> Self {
+    /// remembered in `index`; what is held is counted in `sums`, as that is.
+    pub(crate) fn new(
+        max_bytes: u64,
+        max_entries: u64,
+        index: Arc<Index>,
+        sums: Arc<Sums>,
+    ) -> Self {
         let families = Arc::<Families>::default();
         let evict = Evict {
             families: Arc::clone(&families),
@@ -73,6 +81,7 @@ impl Store {
             ),
             families,
             index,
+            sums,
             bytes: AtomicU64::new(0),
             lanes: [const { Mutex::new(()) }; LANES],
         }
@@ -127,6 +136,12 @@ impl Store {
             return Merged::Ignored;
         }
         self.bytes.fetch_add(entry.weight() as u64, Relaxed);
+        self.count(&key, entry);
+        match &held {
+            Some(held) => entry.take_after(held),
+            // Nobody else can put it there, or have it evicted, before we have.
+            None => self.index.yield_to(&key, |_| true),
+        }
         let mut gone = Gone {
             offered: Some((key, entry.clone())),
             ..Gone::default()
@@ -139,7 +154,12 @@ impl Store {
         for gone in replaced.iter().chain(evicted.iter().map(|(_, gone)| gone)) {
             self.bytes.fetch_sub(gone.weight() as u64, Relaxed);
         }
-        if replaced.is_none() {
+        if let Some(replaced) = &replaced {
+            self.discount(&key, replaced);
+        } else {
+            // What was held may have been evicted since.
+            self.index
+                .yield_to(&key, |evicted| evicted < Version::of(entry));
             self.families.add(key);
             // Somebody else's may have needed the room already.
             if !self.contains(&key) {
@@ -157,6 +177,8 @@ impl Store {
         if let Some((_, entry)) = &dropped {
             self.bytes.fetch_sub(entry.weight() as u64, Relaxed);
             self.families.remove(key);
+            self.discount(key, entry);
+            self.index.stand_in(key);
         }
         dropped.is_some()
     }
@@ -169,6 +191,18 @@ impl Store {
     /// How many entries there are, and what they weigh in bytes.
     pub(crate) fn size(&self) -> (u64, u64) {
         (self.entries.len() as u64, self.bytes.load(Relaxed))
+    }
+
+    fn count(&self, key: &Key, entry: &Entry) {
+        if entry.fits_a_frame() {
+            self.sums.add(entry.known(*key).item(entry.dies_at()));
+        }
+    }
+
+    fn discount(&self, key: &Key, entry: &Entry) {
+        if entry.fits_a_frame() {
+            self.sums.remove(entry.known(*key).item(entry.dies_at()));
+        }
     }
 
     fn lane(&self, key: &Key) -> MutexGuard<'_, ()> {

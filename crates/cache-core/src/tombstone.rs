@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::TOMBSTONE_BUCKETS;
 use crate::key::Key;
 use crate::path::Path;
 use crate::peer::PeerId;
+use crate::sums::{Span, Sums};
 use crate::time::MeshTime;
 
 /// Tombstones that are remembered one by one, in memory and on disk.
@@ -71,7 +73,7 @@ pub(crate) struct Tombstones {
     table: RwLock<Table>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Table {
     keys: HashMap<Key, Tombstone>,
     paths: HashMap<String, Tombstone>,
@@ -79,6 +81,7 @@ struct Table {
     /// What all of them occupy.
     bytes: usize,
     floor: Option<MeshTime>,
+    sums: Sums,
 }
 
 impl Tombstones {
@@ -88,7 +91,14 @@ impl Tombstones {
             max,
             max_bytes,
             latest: AtomicU64::new(0),
-            table: RwLock::default(),
+            table: RwLock::new(Table {
+                keys: HashMap::new(),
+                paths: HashMap::new(),
+                by_age: BTreeSet::new(),
+                bytes: 0,
+                floor: None,
+                sums: Sums::new(TOMBSTONE_BUCKETS),
+            }),
         }
     }
 
@@ -157,6 +167,11 @@ impl Tombstones {
         self.read().all().cloned().collect()
     }
 
+    /// The sums over those that are remembered after `horizon`.
+    pub(crate) fn sums(&self, horizon: Span) -> Vec<u64> {
+        self.read().sums.beyond(horizon)
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Table> {
         // The table is whole between any two statements that could panic.
         self.table.read().unwrap_or_else(PoisonError::into_inner)
@@ -195,6 +210,7 @@ impl Table {
         self.remove(&target.clone());
         self.by_age.insert((tombstone.stamp, target.clone()));
         self.bytes += Self::cost(target);
+        self.sums.add(tombstone.item());
         match target {
             Target::Key(key) => self.keys.insert(*key, tombstone),
             Target::Path(path) => {
@@ -212,6 +228,7 @@ impl Table {
         };
         if let Some(tombstone) = removed {
             self.bytes -= Self::cost(&tombstone.target);
+            self.sums.remove(tombstone.item());
             self.by_age.remove(&(tombstone.stamp, tombstone.target));
         }
     }

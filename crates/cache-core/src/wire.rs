@@ -15,7 +15,7 @@ use crate::tombstone::Tombstone;
 use crate::transport::MAX_FRAME;
 
 pub use crate::catch_up::{Question, Reply};
-pub use crate::digest::{Fingerprint, Known, Summary};
+pub use crate::digest::{Fingerprint, Heat, Known, Summary};
 pub use crate::lease::{Acquire, Grant, LeaseId, Settle, Settlement};
 pub use crate::report::Report;
 

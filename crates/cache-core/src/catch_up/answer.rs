@@ -1,25 +1,23 @@
 //! Answering the questions of members that catch up.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::pull::summary;
+use super::buckets::{Filled, fill};
 use super::{MAX_LISTED, Question, Reply};
-use crate::digest::{Fingerprint, Known};
+use crate::digest::{BUCKETS, Fingerprint, Known};
 use crate::entry::Entry;
 use crate::peer::PeerId;
 use crate::replica::Replica;
 use crate::tasks::Tasks;
+use crate::tombstone::Tombstone;
 use crate::transport::Replier;
 use crate::wire::{Message, Put};
 
 /// The values in one reply, in bytes, before no further one is added.
 const MAX_REPLY: usize = 1024 * 1024;
-
-/// Buckets in one question; there are no more.
-const MAX_BUCKETS: usize = 256;
 
 /// Questions that are being answered at one time. Further ones are declined; who asked tries again
 /// in the next round.
@@ -65,24 +63,14 @@ impl Answers {
 async fn reply(replica: &Arc<Replica>, question: Question) -> Option<Reply> {
     Some(match question {
         Question::Compare(root) => {
-            let ours = summary(replica).await?;
+            let ours = replica.summary();
             if ours.root() == root {
                 Reply::Same
             } else {
                 Reply::Sums(ours)
             }
         }
-        Question::Tombstones(from) => {
-            let mut tombstones = replica.tombstones();
-            tombstones.sort_unstable_by(|a, b| a.target.cmp(&b.target));
-            let mut bytes = 0;
-            let rest = tombstones.into_iter().skip(from as usize);
-            let fitting = rest.take_while(|tombstone| {
-                bytes += tombstone.weight();
-                bytes <= MAX_REPLY
-            });
-            Reply::Tombstones(fitting.collect())
-        }
+        Question::Tombstones { buckets, but } => tombstones(replica, &buckets, &but),
         Question::List { buckets, but } => {
             let replica = Arc::clone(replica);
             let aside = replica.aside;
@@ -116,28 +104,33 @@ async fn reply(replica: &Arc<Replica>, question: Question) -> Option<Reply> {
 /// What is in the first of these buckets and not known to who asks, until there are so many versions.
 pub(super) fn list(replica: &Replica, buckets: &[u8], but: &[Fingerprint], max: usize) -> Reply {
     let but: HashSet<_> = but.iter().collect();
-    let asked: BTreeSet<u8> = buckets.iter().copied().collect();
-    let mut by_bucket = BTreeMap::<u8, Vec<Known>>::new();
     let known = replica.known();
-    let asked =
-        |known: &Known| asked.contains(&known.bucket()) && !but.contains(&known.fingerprint());
-    for known in known.filter(asked) {
-        by_bucket.entry(known.bucket()).or_default().push(known);
-    }
-    let mut versions = Vec::new();
-    let mut covered = 0;
-    for bucket in buckets.iter().take(MAX_BUCKETS) {
-        let more = by_bucket.remove(bucket).unwrap_or_default();
-        if !versions.is_empty() && versions.len() + more.len() > max {
-            break;
-        }
-        versions.extend(more);
-        covered += 1;
-    }
-    // A bucket that alone holds more: the rest of it shows once these are equal, or have died.
-    versions.truncate(max);
+    let news = known.filter(|known| !but.contains(&known.fingerprint()));
+    let Filled { buckets, items } = fill(news, first(buckets), max, Known::bucket, |_| 1);
     Reply::Versions {
-        buckets: covered,
-        versions,
+        buckets: buckets as u16,
+        versions: items,
     }
+}
+
+fn tombstones(replica: &Replica, buckets: &[u8], but: &[Fingerprint]) -> Reply {
+    let but: HashSet<_> = but.iter().collect();
+    let mut news = replica.tombstones();
+    news.retain(|tombstone| !but.contains(&tombstone.fingerprint()));
+    let Filled { buckets, items } = fill(
+        news,
+        first(buckets),
+        MAX_REPLY,
+        Tombstone::bucket,
+        Tombstone::weight,
+    );
+    Reply::Tombstones {
+        buckets: buckets as u16,
+        tombstones: items,
+    }
+}
+
+/// As many of the buckets as there can be.
+fn first(buckets: &[u8]) -> &[u8] {
+    &buckets[..buckets.len().min(BUCKETS)]
 }

@@ -1,15 +1,17 @@
 //! One round with one peer: what it knows more of, and getting it.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::buckets::{Filled, fill};
 use super::due::Round;
 use super::{MAX_LISTED, Question, Reply};
-use crate::digest::{Fingerprint, Known, Summary};
+use crate::digest::{Fingerprint, Known};
 use crate::key::Key;
 use crate::peer::PeerId;
 use crate::replica::{Received, Replica};
+use crate::tombstone::Tombstone;
 use crate::transport::Transport;
 use crate::wire::Message;
 
@@ -35,20 +37,32 @@ pub(super) async fn catch_up_with(
     let mut is_left_over = false;
     let mut take = |received| is_vain |= received == Received::FromTheFuture;
     let pull = async {
-        let ours = summary(replica).await?;
+        let ours = replica.summary();
         let Reply::Sums(theirs) = ask(Question::Compare(ours.root())).await? else {
             return Some(());
         };
         // Tombstones first: what they cover need not be fetched.
-        let mut heard = 0;
-        while ours.tombstones_differ(&theirs) {
-            let Reply::Tombstones(tombstones) = ask(Question::Tombstones(heard)).await? else {
+        let mut buckets = ours.tombstones_that_differ(&theirs);
+        while !buckets.is_empty() {
+            let remembered = replica.tombstones();
+            let (asked, but) = but(
+                remembered,
+                &buckets,
+                Tombstone::bucket,
+                Tombstone::fingerprint,
+            );
+            let Reply::Tombstones {
+                buckets: covered,
+                tombstones,
+            } = ask(Question::Tombstones {
+                buckets: buckets[..asked].to_vec(),
+                but,
+            })
+            .await?
+            else {
                 break;
             };
-            if tombstones.is_empty() {
-                break;
-            }
-            heard = heard.saturating_add(u32::try_from(tombstones.len()).unwrap_or(u32::MAX));
+            buckets.drain(..usize::from(covered.max(1)).min(asked));
             for tombstone in tombstones {
                 take(replica.receive_tombstone(tombstone));
             }
@@ -99,7 +113,8 @@ pub(super) async fn catch_up_with(
     }
 }
 
-/// The keys of which the peer knows more, the newest first. What is on disk here need not come
+/// The keys of which the peer knows more: those first that it has served most often, and of those
+/// served alike the newest. What is on disk here need not come
 /// over the network; it takes up its part of the round's room.
 async fn wanted(
     replica: &Replica,
@@ -108,11 +123,11 @@ async fn wanted(
     room: &mut usize,
 ) -> Vec<Key> {
     // What the peer does not have any more, it need not be asked for.
-    versions.retain(|known| known.is_held && replica.lacks(known));
+    versions.retain(|known| known.heat.is_some() && replica.lacks(known));
     for known in &versions {
         replica.elsewhere.note(known.key, peer, known.stored_at);
     }
-    versions.sort_unstable_by_key(|known| Reverse(known.stored_at));
+    versions.sort_unstable_by_key(|known| Reverse((known.heat, known.stored_at)));
     versions.truncate(MAX_LISTED);
     let mut wanted = Vec::new();
     for known in versions {
@@ -132,30 +147,19 @@ async fn wanted(
 async fn fingerprints(replica: &Arc<Replica>, buckets: &[u8]) -> Option<(usize, Vec<Fingerprint>)> {
     let aside = replica.aside;
     let (replica, buckets) = (Arc::clone(replica), buckets.to_vec());
-    let count = move || {
-        let mut by_bucket = BTreeMap::<u8, Vec<Fingerprint>>::new();
-        for known in replica.known() {
-            let bucket = by_bucket.entry(known.bucket()).or_default();
-            bucket.push(known.fingerprint());
-        }
-        let mut but = Vec::new();
-        for (asked, bucket) in buckets.iter().enumerate() {
-            let more = by_bucket.remove(bucket).unwrap_or_default();
-            if asked > 0 && but.len() + more.len() > MAX_LISTED {
-                return (asked, but);
-            }
-            but.extend(more);
-        }
-        // One bucket alone may hold more: what is left out is listed in vain.
-        but.truncate(MAX_LISTED);
-        (buckets.len(), but)
-    };
-    aside.run(count).await
+    // Looks at everything, on a thread where that keeps nobody waiting.
+    let known = move || but(replica.known(), &buckets, Known::bucket, Known::fingerprint);
+    aside.run(known).await
 }
 
-/// Looks at everything, on a thread where that keeps nobody waiting.
-pub(super) async fn summary(replica: &Arc<Replica>) -> Option<Summary> {
-    let aside = replica.aside;
-    let replica = Arc::clone(replica);
-    aside.run(move || replica.summary()).await
+/// The fingerprints of what is in the first of these buckets, and how many those are.
+fn but<T>(
+    items: impl IntoIterator<Item = T>,
+    buckets: &[u8],
+    bucket_of: impl Fn(&T) -> u8,
+    fingerprint: impl Fn(&T) -> Fingerprint,
+) -> (usize, Vec<Fingerprint>) {
+    // What is left out of one bucket that holds more is listed in vain.
+    let Filled { buckets, items } = fill(items, buckets, MAX_LISTED, bucket_of, |_| 1);
+    (buckets, items.iter().map(fingerprint).collect())
 }

@@ -252,7 +252,7 @@ async fn what_a_member_has_had_to_let_go_it_lists_as_such() {
     let Ok(Message::Reply(Reply::Versions { versions, .. })) = Message::decode(&reply) else {
         panic!("not the versions");
     };
-    let held = versions.iter().filter(|known| known.is_held).count();
+    let held = versions.iter().filter(|known| known.heat.is_some()).count();
     assert_eq!(held as u64, small.stats().entries);
     assert!(versions.len() > held);
 }

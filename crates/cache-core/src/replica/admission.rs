@@ -149,6 +149,13 @@ impl Replica {
 
     /// Tells of what had to make room.
     pub(super) fn let_go(&self, evicted: Vec<(Key, Entry)>) {
+        // What tombstones cover, no older copy can pass for news of.
+        for (key, evicted) in self.index.all() {
+            let stored_at = evicted.version.stored_at;
+            if self.tombstones.cover(&key, &evicted.path, stored_at) {
+                self.index.forget_version(&key, evicted.version);
+            }
+        }
         for (key, _) in evicted {
             self.counters.evictions.add(1);
             self.events.tell(|| Event::Evicted(key));

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::digest::BUCKETS;
 use crate::{Lifetime, MeshTime, Path, PeerId};
 
 const UNBOUNDED: u64 = u64::MAX;
@@ -18,7 +19,9 @@ fn store() -> Store {
 }
 
 fn bounded(max_bytes: u64, max_entries: u64) -> Store {
-    Store::new(max_bytes, max_entries, Arc::new(Index::new(1 << 20)))
+    let sums = Arc::new(Sums::new(BUCKETS));
+    let index = Arc::new(Index::new(1 << 20, Arc::clone(&sums)));
+    Store::new(max_bytes, max_entries, index, sums)
 }
 
 fn key(name: u32) -> Key {

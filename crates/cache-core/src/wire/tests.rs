@@ -49,10 +49,13 @@ fn messages() -> impl Strategy<Value = Message> {
         },
     );
     let fingerprint = any::<[u8; 8]>().prop_map(Fingerprint);
-    let fingerprints = proptest::collection::vec(fingerprint, 0..5);
+    let fingerprints = || proptest::collection::vec(fingerprint.clone(), 0..5);
     let ask = prop_oneof![
         any::<u64>().prop_map(Question::Compare),
-        (any::<Vec<u8>>(), fingerprints).prop_map(|(buckets, but)| Question::List { buckets, but }),
+        (any::<Vec<u8>>(), fingerprints())
+            .prop_map(|(buckets, but)| Question::Tombstones { buckets, but }),
+        (any::<Vec<u8>>(), fingerprints())
+            .prop_map(|(buckets, but)| Question::List { buckets, but }),
         proptest::collection::vec(keys(), 0..5).prop_map(Question::Want),
     ];
     let ask = ask.prop_map(Message::Ask);

@@ -152,8 +152,12 @@ async fn what_did_not_reach_a_peer_is_made_up_for_as_soon_as_it_answers() {
 }
 
 async fn tombstones(cache: &Asked) -> Vec<Tombstone> {
-    let reply = cache.ask(Question::Tombstones(0)).await;
-    let Some(Message::Reply(Reply::Tombstones(tombstones))) = reply else {
+    let all = Question::Tombstones {
+        buckets: (0..=u8::MAX).collect(),
+        but: Vec::new(),
+    };
+    let reply = cache.ask(all).await;
+    let Some(Message::Reply(Reply::Tombstones { tombstones, .. })) = reply else {
         panic!("{reply:?}")
     };
     tombstones
