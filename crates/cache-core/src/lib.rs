@@ -65,6 +65,7 @@ mod owner;
 pub mod path;
 pub mod peer;
 mod presence;
+mod renewal;
 mod replica;
 mod report;
 pub mod sealer;
@@ -72,8 +73,8 @@ mod shares;
 pub mod stats;
 mod staying;
 mod store;
-mod tasks;
 mod sums;
+mod tasks;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod tier;

@@ -18,11 +18,17 @@ use crate::presence;
 use crate::replica::{Received, Replica};
 use crate::tasks::Tasks;
 use crate::transport::{FrameKind, Inbound, Misconduct, Replier, Transport};
-use crate::wire::{Message, WireError};
+use crate::wire::{Announcement, Message, WireError};
 
 /// Pushes under way at one time. Further ones wait in the outbox, where newer versions replace
 /// them.
 const MAX_PUSHES: usize = 64;
+
+/// To so many peers everything is pushed, however long it is.
+const FEW: u64 = 16;
+
+/// Longer values are announced to more of them, in bytes.
+const LONG: usize = 64 * 1024;
 
 /// A backstop: transports end every broadcast by a deadline of their own.
 const PUSH_DEADLINE: Duration = Duration::from_secs(30);
@@ -70,7 +76,7 @@ async fn push(replica: &Replica, transport: &dyn Transport, news: News) {
     if peers == 0 {
         return;
     }
-    let frame = match news.into_message().encode() {
+    let frame = match tell(news, peers).encode() {
         Ok(frame) => frame,
         Err(error) => {
             tracing::debug!(%error, "kept on this node alone");
@@ -98,6 +104,20 @@ async fn push(replica: &Replica, transport: &dyn Transport, news: News) {
             counters.failed.add(peers);
             tracing::warn!("the transport did not end a broadcast by its deadline");
         }
+    }
+}
+
+/// How so many peers are told. What is long each of many gets when it needs it, from whoever has it
+/// by then; or when it catches up, with one of them.
+fn tell(news: News, peers: u64) -> Message {
+    match news.into_message() {
+        Message::Put(put) if peers > FEW && put.entry.value().len() > LONG => {
+            Message::Announce(Announcement {
+                key: put.key,
+                stored_at: put.entry.stored_at(),
+            })
+        }
+        message => message,
     }
 }
 
@@ -139,6 +159,8 @@ fn take_in(
     replica.due.heard(&from);
     let received = match Message::decode(&frame) {
         Ok(Message::Put(put)) => replica.receive(put),
+        Ok(Message::Renew(renewal)) => replica.receive_renewal(&renewal, from),
+        Ok(Message::Announce(it)) => replica.hear_of(it.key, it.stored_at, from),
         Ok(Message::Invalidate(tombstone)) => replica.receive_tombstone(tombstone),
         Ok(Message::Ask(question)) => return answers.answer(from, question, reply),
         Ok(Message::Acquire(question)) => return fleet.answer(from, question, reply),

@@ -8,13 +8,19 @@ use tokio::sync::Notify;
 use crate::entry::Entry;
 use crate::key::Key;
 use crate::merge;
+use crate::renewal::Renewal;
 use crate::tombstone::{Target, Tombstone};
 use crate::wire::{Message, Put};
 
 /// What peers are to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum News {
-    Put(Key, Entry),
+    Put {
+        key: Key,
+        entry: Entry,
+        /// How to make it of the version that peers were last told, where that is shorter.
+        renewal: Option<Renewal>,
+    },
     Invalidate(Tombstone),
 }
 
@@ -169,14 +175,18 @@ impl Queue {
 impl News {
     pub(crate) fn into_message(self) -> Message {
         match self {
-            Self::Put(key, entry) => Message::Put(Put { key, entry }),
+            Self::Put {
+                renewal: Some(renewal),
+                ..
+            } => Message::Renew(renewal),
+            Self::Put { key, entry, .. } => Message::Put(Put { key, entry }),
             Self::Invalidate(tombstone) => Message::Invalidate(tombstone),
         }
     }
 
     fn subject(&self) -> Subject {
         match self {
-            Self::Put(key, _) => Subject::Entry(*key),
+            Self::Put { key, .. } => Subject::Entry(*key),
             Self::Invalidate(tombstone) => Subject::Tombstone(tombstone.target.clone()),
         }
     }
@@ -184,9 +194,28 @@ impl News {
     /// The newer of two about the same subject.
     fn or_newer(self, other: Self) -> Self {
         match (self, other) {
-            (Self::Put(key, ours), Self::Put(_, theirs)) => {
-                Self::Put(key, merge::merge(ours, theirs))
+            (
+                Self::Put {
+                    entry: ours,
+                    renewal: waiting,
+                    ..
+                },
+                Self::Put {
+                    key,
+                    entry,
+                    renewal,
+                },
+            ) if merge::compare(&ours, &entry).is_lt() => {
+                // Nobody was told what was waiting.
+                let renewal = waiting.zip(renewal);
+                let renewal = renewal.and_then(|(first, then)| then.after(&first, &entry));
+                Self::Put {
+                    key,
+                    entry,
+                    renewal,
+                }
             }
+            (ours @ Self::Put { .. }, Self::Put { .. }) => ours,
             (Self::Invalidate(ours), Self::Invalidate(theirs)) if ours.stamp > theirs.stamp => {
                 Self::Invalidate(ours)
             }
@@ -197,14 +226,14 @@ impl News {
     /// What it occupies in memory, in bytes.
     pub(crate) fn weight(&self) -> usize {
         match self {
-            Self::Put(_, entry) => entry.weight(),
+            Self::Put { entry, .. } => entry.weight(),
             Self::Invalidate(tombstone) => tombstone.weight(),
         }
     }
 
     fn entry_weight(&self) -> usize {
         match self {
-            Self::Put(..) => self.weight(),
+            Self::Put { .. } => self.weight(),
             Self::Invalidate(_) => 0,
         }
     }

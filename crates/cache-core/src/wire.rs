@@ -11,12 +11,14 @@ use serde::{Deserialize, Serialize};
 use crate::entry::Entry;
 use crate::key::Key;
 use crate::report::MAX_REPORT;
+use crate::time::MeshTime;
 use crate::tombstone::Tombstone;
 use crate::transport::MAX_FRAME;
 
 pub use crate::catch_up::{Question, Reply};
 pub use crate::digest::{Fingerprint, Heat, Known, Summary};
 pub use crate::lease::{Acquire, Grant, LeaseId, Settle, Settlement};
+pub use crate::renewal::Renewal;
 pub use crate::report::Report;
 
 /// The version that this code speaks.
@@ -45,6 +47,20 @@ pub enum Message {
     /// "This is how I stand." To one member it is a question, too: answered with that member's
     /// [`Message::Report`]; to all it is answered with [`Message::Ack`].
     Report(Report),
+    /// "This is how to make what I have under this key of what you have." Answered with
+    /// [`Message::Ack`].
+    Renew(Renewal),
+    /// "I have this, and whoever needs it can get it here." Answered with [`Message::Ack`].
+    Announce(Announcement),
+}
+
+/// The payload of [`Message::Announce`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// What it is filed under.
+    pub key: Key,
+    /// When upstream produced it.
+    pub stored_at: MeshTime,
 }
 
 /// The payload of [`Message::Put`].
@@ -99,6 +115,8 @@ mod kind {
     pub(super) const GRANT: u8 = 7;
     pub(super) const SETTLE: u8 = 8;
     pub(super) const REPORT: u8 = 9;
+    pub(super) const RENEW: u8 = 10;
+    pub(super) const ANNOUNCE: u8 = 11;
 }
 
 /// What a frame holds beside a value: key, stamp, lifetime, origin, path and lengths at their
@@ -128,6 +146,8 @@ impl Message {
             Self::Grant(grant) => frame(kind::GRANT, grant, grant.value_len())?,
             Self::Settle(settle) => frame(kind::SETTLE, settle, 0)?,
             Self::Report(report) => frame(kind::REPORT, report, 0)?,
+            Self::Renew(renewal) => frame(kind::RENEW, renewal, renewal.head.len())?,
+            Self::Announce(announcement) => frame(kind::ANNOUNCE, announcement, 0)?,
         };
         if frame.len() > MAX_FRAME {
             return Err(too_large(frame.len()));
@@ -157,6 +177,8 @@ impl Message {
             // Many small fields would take up more than their bytes.
             kind::REPORT if fields.len() > MAX_REPORT => return Err(too_large(fields.len())),
             kind::REPORT => fields_of(fields, Self::Report)?,
+            kind::RENEW => fields_of(fields, Self::Renew)?,
+            kind::ANNOUNCE => fields_of(fields, Self::Announce)?,
             unknown => return Err(WireError::UnknownKind(unknown)),
         };
         if rest.is_empty() {

@@ -18,7 +18,11 @@ fn entry(at: u64, value: &'static str) -> Entry {
 }
 
 fn put(name: u8, at: u64) -> News {
-    News::Put(key(name), entry(at, "value"))
+    News::Put {
+        key: key(name),
+        entry: entry(at, "value"),
+        renewal: None,
+    }
 }
 
 fn invalidate(path: &str, at: u64) -> News {
@@ -76,7 +80,11 @@ async fn no_entry_pushes_out_an_invalidation() {
 }
 
 fn large(name: u8, at: u64) -> News {
-    News::Put(key(name), entry(at, "a longer value"))
+    News::Put {
+        key: key(name),
+        entry: entry(at, "a longer value"),
+        renewal: None,
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@ use crate::events::Event;
 use crate::freshness::Lifetime;
 use crate::key::{Key, Resource};
 use crate::outbox::News;
+use crate::peer::PeerId;
+use crate::renewal::Renewal;
 use crate::store::{Merged, Store};
 use crate::time::MeshTime;
 use crate::tombstone::{Target, Tombstone};
@@ -21,9 +23,14 @@ pub(crate) enum Received {
     Accepted,
     /// Nothing new.
     Ignored,
+    /// New, and to be had where it comes from.
+    Elsewhere,
     /// Its stamp lies further ahead of our clock than [`MAX_SKEW`](crate::MAX_SKEW).
     FromTheFuture,
 }
+
+/// What an entry has taken the place of in memory, if of anything.
+struct Replaced(Option<Entry>);
 
 /// Whether the version that had to make room is welcome again: [`Store::restore`], or not.
 type Merge = fn(&Store, Key, &Entry, MeshTime) -> Merged;
@@ -42,8 +49,13 @@ impl Replica {
         let entry = Entry::new(stamp, self.local_peer, path, value, lifetime);
         // What is dead on arrival takes the place of what was there all the same.
         let counts = !stamp.is_ahead_of(self.now()) && !self.is_void(&key, &entry);
-        if counts && self.keep(key, &entry, Store::merge) {
-            self.tell_peers(News::Put(key, entry.clone()));
+        if counts && let Some(replaced) = self.keep(key, &entry, Store::merge) {
+            let base = replaced.0;
+            self.tell_peers(News::Put {
+                key,
+                entry: entry.clone(),
+                renewal: base.and_then(|base| Renewal::of(key, &base, &entry)),
+            });
         }
         entry
     }
@@ -73,6 +85,33 @@ impl Replica {
         self.take(put, Store::restore)
     }
 
+    /// Makes a version of the one that is held, as a peer has told how, and merges it. Who holds
+    /// another one hears where to get it.
+    pub(crate) fn receive_renewal(&self, renewal: &Renewal, from: PeerId) -> Received {
+        let Renewal { key, stored_at, .. } = *renewal;
+        let held = self.store.peek(&key);
+        if let Some(entry) = held.and_then(|base| renewal.apply(&base)) {
+            return self.receive(Put { key, entry });
+        }
+        let received = self.hear_of(key, stored_at, from);
+        if received == Received::Elsewhere {
+            self.due.owe(&from);
+        }
+        self.count(received)
+    }
+
+    /// Takes note that a peer has a version.
+    pub(crate) fn hear_of(&self, key: Key, stored_at: MeshTime, from: PeerId) -> Received {
+        if stored_at.is_ahead_of(self.now()) {
+            Received::FromTheFuture
+        } else if self.version_of(&key) >= Some(stored_at) {
+            Received::Ignored
+        } else {
+            self.elsewhere.note(key, from, stored_at);
+            Received::Elsewhere
+        }
+    }
+
     fn take(&self, put: Put, merge: Merge) -> Received {
         let Put { key, entry } = put;
         let now = self.now();
@@ -81,7 +120,7 @@ impl Replica {
         } else if self.is_void(&key, &entry) {
             self.leases.end_void(&key, entry.origin());
             Received::Ignored
-        } else if !self.is_over(&entry, now) && self.keep(key, &entry, merge) {
+        } else if !self.is_over(&entry, now) && self.keep(key, &entry, merge).is_some() {
             Received::Accepted
         } else {
             Received::Ignored
@@ -110,14 +149,21 @@ impl Replica {
                 self.drop_if_over(key, now);
             }
         }
+        // What tombstones cover, no older copy can pass for news of.
+        for (key, evicted) in self.index.all() {
+            let stored_at = evicted.version.stored_at;
+            if self.tombstones.cover(&key, &evicted.path, stored_at) {
+                self.index.forget_version(&key, evicted.version);
+            }
+        }
         if let Some(tier) = &self.tier {
             tier.sweep(now);
         }
         self.tombstones.sweep(now);
     }
 
-    /// Merges into every tier; tells whether the entry was news.
-    fn keep(&self, key: Key, entry: &Entry, merge: Merge) -> bool {
+    /// Merges into every tier; tells what the entry has taken the place of, if it was news.
+    fn keep(&self, key: Key, entry: &Entry, merge: Merge) -> Option<Replaced> {
         let now = self.now();
         let mut merged = merge(&self.store, key, entry, now);
         // One from when a clock ran ahead, or that has died, is dropped when it is looked at.
@@ -125,9 +171,10 @@ impl Replica {
             merged = merge(&self.store, key, entry, now);
         }
         let Merged::Accepted { replaced, evicted } = merged else {
-            return false;
+            return None;
         };
-        if replaced.is_some_and(|it| self.is_over(&it, now) && !self.is_void(&key, &it)) {
+        let is_expired = |it: &Entry| self.is_over(it, now) && !self.is_void(&key, it);
+        if replaced.as_ref().is_some_and(is_expired) {
             self.expired(key);
         }
         self.saw(entry.stored_at());
@@ -144,18 +191,11 @@ impl Replica {
         self.leases
             .end_if_answered(&key, entry.origin(), self.is_fresh(entry));
         self.arrivals.tell(&key);
-        true
+        Some(Replaced(replaced))
     }
 
     /// Tells of what had to make room.
     pub(super) fn let_go(&self, evicted: Vec<(Key, Entry)>) {
-        // What tombstones cover, no older copy can pass for news of.
-        for (key, evicted) in self.index.all() {
-            let stored_at = evicted.version.stored_at;
-            if self.tombstones.cover(&key, &evicted.path, stored_at) {
-                self.index.forget_version(&key, evicted.version);
-            }
-        }
         for (key, _) in evicted {
             self.counters.evictions.add(1);
             self.events.tell(|| Event::Evicted(key));
@@ -208,7 +248,7 @@ impl Replica {
     fn count(&self, received: Received) -> Received {
         match received {
             Received::Accepted => self.counters.accepted.add(1),
-            Received::Ignored => self.counters.ignored.add(1),
+            Received::Ignored | Received::Elsewhere => self.counters.ignored.add(1),
             Received::FromTheFuture => self.counters.rejected.add(1),
         }
         received

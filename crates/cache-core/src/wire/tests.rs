@@ -65,8 +65,26 @@ fn messages() -> impl Strategy<Value = Message> {
         ask,
         leases(),
         reports(),
+        renewals(),
         Just(Message::Ack)
     ]
+}
+
+fn renewals() -> impl Strategy<Value = Message> {
+    let entry = |at, value: &'static [u8]| {
+        let lifetime = Lifetime::fresh_for(Duration::from_secs(1));
+        let at = MeshTime::from_millis(at);
+        Entry::new(at, PeerId::LOCAL, Path::root(), value.into(), lifetime)
+    };
+    let renew = (keys(), any::<u64>()).prop_map(move |(key, at)| {
+        let value = &[7; 2048];
+        Message::Renew(Renewal::of(key, &entry(at, value), &entry(at, value)).unwrap())
+    });
+    let announce = (keys(), any::<u64>()).prop_map(|(key, at)| {
+        let stored_at = MeshTime::from_millis(at);
+        Message::Announce(Announcement { key, stored_at })
+    });
+    prop_oneof![renew, announce]
 }
 
 fn reports() -> impl Strategy<Value = Message> {

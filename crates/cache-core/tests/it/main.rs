@@ -11,6 +11,7 @@ mod model;
 mod node;
 mod owners;
 mod peer;
+mod renewing;
 mod sequences;
 mod shown;
 mod trouble;
