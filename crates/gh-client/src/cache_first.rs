@@ -367,7 +367,7 @@ struct Asker {
 impl Asker {
     fn of(request: &Request<Body>, desk: &Desk) -> Self {
         let headers: &HeaderMap = request.headers();
-        let credential = Credential::of(headers);
+        let credential = Credential::of(request);
         let principal = desk.scopes.principal(credential.as_ref());
         Self {
             credential,

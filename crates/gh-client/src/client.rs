@@ -7,18 +7,19 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use cache_core::Cache;
+use cache_core::{Cache, MeshTime};
 use futures::future::BoxFuture;
 use http::header::HeaderValue;
 use http::{Request, Response};
 use octocrab::{AuthState, Octocrab, OctocrabBuilder};
 use tower::Service;
 
+use crate::app::{App, AppKey};
 use crate::base_url::BaseUrl;
 use crate::body::Body;
 use crate::credential::PrincipalKey;
 use crate::error::{BuildError, UpstreamError};
-use crate::face::Face;
+use crate::face::{Caller, Face};
 use crate::github::GitHub;
 use crate::limits::Limits;
 use crate::numbers::Numbers;
@@ -131,9 +132,7 @@ impl Client {
     }
 
     /// An [`Octocrab`] whose every call asks the cache first, authenticated in any of octocrab's
-    /// ways: as a GitHub App too, where octocrab has its feature `jwt`, and from there with
-    /// [`Octocrab::installation`](https://docs.rs/octocrab/0.54/octocrab/struct.Octocrab.html#method.installation)
-    /// as an installation of it.
+    /// ways. For GitHub Apps and their installations there is [`app`](Self::app).
     ///
     /// octocrab sends such credentials to `api.github.com` alone. That is therefore what this API
     /// is called here wherever it is, and what the links to further pages name.
@@ -142,13 +141,32 @@ impl Client {
     ///
     /// Outside a Tokio runtime, where octocrab starts its worker.
     pub fn octocrab_as(&self, auth: AuthState) -> Octocrab {
+        self.octocrab_by(Caller::AsSent, auth)
+    }
+
+    /// The same for who is not authenticated by octocrab.
+    pub(crate) fn octocrab_of(&self, caller: Caller) -> Octocrab {
+        self.octocrab_by(caller, AuthState::None)
+    }
+
+    fn octocrab_by(&self, caller: Caller, auth: AuthState) -> Octocrab {
         let built: Result<Octocrab, Infallible> = OctocrabBuilder::new_empty()
-            .with_service(Face::over(self.clone()))
+            .with_service(Face::over(self.clone(), caller))
             .with_auth(auth)
             .build();
         match built {
             Ok(octocrab) => octocrab,
         }
+    }
+
+    /// The client as a GitHub App, and from there as its installations.
+    pub fn app(&self, key: AppKey) -> App {
+        App::new(self.clone(), key)
+    }
+
+    /// The time, as GitHub has last told it.
+    pub(crate) fn now(&self) -> MeshTime {
+        self.cache.now()
     }
 
     /// The operations that CI jobs ask for most, cached.

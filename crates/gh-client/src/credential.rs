@@ -3,6 +3,7 @@
 use std::fmt;
 
 use cache_core::Scope;
+use http::Request;
 use http::header::{self, HeaderMap, HeaderValue};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -21,8 +22,9 @@ impl PrincipalKey {
 
     /// The principal that sends this credential; [`Scope::PUBLIC`] for who sends none.
     pub(crate) fn principal(&self, credential: Option<&Credential>) -> Scope {
-        credential.map_or(Scope::PUBLIC, |credential| {
-            self.digest(credential.0.as_bytes())
+        credential.map_or(Scope::PUBLIC, |credential| match &credential.holder {
+            Some(Holder(name)) => self.digest(name.as_bytes()),
+            None => self.digest(credential.value.as_bytes()),
         })
     }
 
@@ -46,33 +48,73 @@ impl fmt::Debug for PrincipalKey {
     }
 }
 
-/// The value of an `Authorization` header, in the one form in which it is sent upstream.
+/// What a request says of who sends it.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Credential(HeaderValue);
+pub(crate) struct Credential {
+    /// The value of `Authorization`, in the one form in which it is sent upstream.
+    value: HeaderValue,
+    holder: Option<Holder>,
+}
+
+/// Who has a credential that is another one every hour, an installation say. The holder is the
+/// principal, not the credential of the hour: what GitHub lets it see, and how often it may ask,
+/// goes by who it is. A request says so among its extensions, where only this process can put it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holder(String);
+
+impl Holder {
+    /// An App itself, as it is known by this id.
+    pub(crate) fn app(id: &str) -> Self {
+        // No credential has a NUL in it.
+        Self(format!("\0app\0{id}"))
+    }
+
+    /// An installation, of whatever App: all have ids of their own.
+    pub(crate) fn installation(id: u64) -> Self {
+        Self(format!("\0installation\0{id}"))
+    }
+}
 
 impl Credential {
     /// The credential that a request carries.
-    ///
-    /// GitHub takes a token [as `Bearer` and as `token`](https://docs.github.com/en/rest/authentication/authenticating-to-the-rest-api),
-    /// which are the same credential; it becomes `Bearer`. Other schemes stay as they are.
-    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
-        let value = headers.get(header::AUTHORIZATION)?;
-        let token = value.to_str().ok().and_then(|text| {
-            let (scheme, token) = text.trim().split_once(' ')?;
-            let is_token =
-                scheme.eq_ignore_ascii_case("token") || scheme.eq_ignore_ascii_case("bearer");
-            is_token.then(|| token.trim())
-        });
-        let normal = token.and_then(|token| HeaderValue::try_from(format!("Bearer {token}")).ok());
-        let mut value = normal.unwrap_or_else(|| value.clone());
-        value.set_sensitive(true);
-        Some(Self(value))
+    pub(crate) fn of<B>(request: &Request<B>) -> Option<Self> {
+        Some(Self {
+            value: normal(request.headers())?,
+            holder: request.extensions().get().cloned(),
+        })
     }
 
-    /// The header's value.
-    pub(crate) fn as_header(&self) -> &HeaderValue {
-        &self.0
+    /// Puts it on a request of our own.
+    pub(crate) fn put_on<B>(&self, request: &mut Request<B>) {
+        let headers = request.headers_mut();
+        headers.insert(header::AUTHORIZATION, self.value.clone());
+        if let Some(holder) = &self.holder {
+            request.extensions_mut().insert(holder.clone());
+        }
     }
+
+    /// Whether the principal has had other credentials, and will have more.
+    pub(crate) const fn is_of_the_hour(&self) -> bool {
+        self.holder.is_some()
+    }
+}
+
+/// The value of `Authorization` in the one form in which it is sent.
+///
+/// GitHub takes a token [as `Bearer` and as `token`](https://docs.github.com/en/rest/authentication/authenticating-to-the-rest-api),
+/// which are the same credential; it becomes `Bearer`. Other schemes stay as they are.
+fn normal(headers: &HeaderMap) -> Option<HeaderValue> {
+    let value = headers.get(header::AUTHORIZATION)?;
+    let token = value.to_str().ok().and_then(|text| {
+        let (scheme, token) = text.trim().split_once(' ')?;
+        let is_token =
+            scheme.eq_ignore_ascii_case("token") || scheme.eq_ignore_ascii_case("bearer");
+        is_token.then(|| token.trim())
+    });
+    let normal = token.and_then(|token| HeaderValue::try_from(format!("Bearer {token}")).ok());
+    let mut value = normal.unwrap_or_else(|| value.clone());
+    value.set_sensitive(true);
+    Some(value)
 }
 
 impl fmt::Debug for Credential {

@@ -31,6 +31,31 @@ pub enum InvalidPathPrefix {
     Everything,
 }
 
+/// What was given is no private key of a GitHub App.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidAppKey {
+    /// Give the PEM file as GitHub has made it.
+    #[error("there is no private key in it; give the .pem file that GitHub has made for the App")]
+    NoKey,
+    /// Make a key on the App's page.
+    #[error("it is no RSA key of 2048 bits or more; make a private key on the App's page")]
+    NotRsa,
+}
+
+/// There is no token for an installation of a GitHub App.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no token for installation {installation}: {why}")]
+#[non_exhaustive]
+pub struct NoToken {
+    /// Which installation.
+    pub installation: u64,
+    /// What GitHub has answered; `None` where it has not.
+    pub status: Option<http::StatusCode>,
+    /// Why, in GitHub's words where there are any, and what may be done.
+    pub why: String,
+}
+
 /// A client could not be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -74,6 +99,12 @@ pub enum UpstreamError {
     /// What came back cannot be read; ask again.
     #[error("the answer was lost on its way")]
     Lost,
+    /// GitHub gives an installation no token; correct the App's id, its key, or the installation's.
+    #[error(transparent)]
+    NoToken(#[from] NoToken),
+    /// The App's key signs nothing; make another.
+    #[error("the App's key: {0}")]
+    InvalidAppKey(#[from] InvalidAppKey),
     /// Somebody else's call to the same end has failed.
     #[error(transparent)]
     Shared(#[from] cache_core::FetchError),

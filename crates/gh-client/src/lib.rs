@@ -57,6 +57,7 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+mod app;
 mod base_url;
 pub mod body;
 mod cache_first;
@@ -76,6 +77,7 @@ mod github;
 mod graphql;
 mod hops;
 mod hosts;
+mod installation;
 pub mod limits;
 mod links;
 mod numbers;
@@ -101,13 +103,17 @@ mod upstream;
 mod views;
 mod writes;
 
+pub use app::{App, AppKey};
 pub use base_url::BaseUrl;
 pub use body::Body;
 pub use client::{Builder, Client};
 pub use credential::PrincipalKey;
 pub use decision::Decision;
-pub use error::{BuildError, InvalidPathPrefix, InvalidUpstream, UpstreamError};
+pub use error::{
+    BuildError, InvalidAppKey, InvalidPathPrefix, InvalidUpstream, NoToken, UpstreamError,
+};
 pub use github::GitHub;
+pub use installation::Installation;
 pub use limits::{Limits, RateLimit};
 pub use links::lead_to;
 pub use path_prefix::PathPrefix;

@@ -66,7 +66,7 @@ where
         } = self.layer.clone();
         let path = base.api_path(request.uri().path());
         let call = Call {
-            principal: scopes.principal(Credential::of(request.headers()).as_ref()),
+            principal: scopes.principal(Credential::of(&request).as_ref()),
             resource: resource_of(path),
             price: Price::of(&request, path),
         };

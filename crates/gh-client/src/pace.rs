@@ -120,7 +120,7 @@ where
         let Some(pace) = self.layer.pace.clone() else {
             return Box::pin(inner.oneshot(request));
         };
-        let credential = Credential::of(request.headers());
+        let credential = Credential::of(&request);
         let principal = self.layer.scopes.principal(credential.as_ref());
         Box::pin(async move {
             let is_write = !request.method().is_safe() && !may_be_repeated(&request);

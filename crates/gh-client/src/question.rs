@@ -149,7 +149,7 @@ impl Question {
         headers.insert(API_VERSION_HEADER, self.api_version.clone());
         headers.insert(header::USER_AGENT, USER_AGENT);
         if let Some(credential) = credential {
-            headers.insert(header::AUTHORIZATION, credential.as_header().clone());
+            credential.put_on(&mut request);
         }
         request
     }

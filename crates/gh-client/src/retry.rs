@@ -113,16 +113,21 @@ impl Policy<Request<Body>, Response<Body>, UpstreamError> for RetryPolicy {
             let deadline = request.extensions().get::<Deadline>();
             deadline.map_or_else(|| Instant::now() + PATIENCE, |deadline| deadline.0)
         });
-        if !may_be_repeated(request) {
-            return None;
-        }
-        let mut clone = Request::new(request.body().try_clone()?);
-        *clone.method_mut() = request.method().clone();
-        *clone.uri_mut() = request.uri().clone();
-        *clone.headers_mut() = request.headers().clone();
-        *clone.extensions_mut() = request.extensions().clone();
-        Some(clone)
+        again(request)
     }
+}
+
+/// The same request once more, where it may be sent twice.
+pub(crate) fn again(request: &Request<Body>) -> Option<Request<Body>> {
+    if !may_be_repeated(request) {
+        return None;
+    }
+    let mut again = Request::new(request.body().try_clone()?);
+    *again.method_mut() = request.method().clone();
+    *again.uri_mut() = request.uri().clone();
+    *again.headers_mut() = request.headers().clone();
+    *again.extensions_mut() = request.extensions().clone();
+    Some(again)
 }
 
 /// Whether a request changes nothing, however often it is sent.

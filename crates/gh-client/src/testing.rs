@@ -39,6 +39,7 @@
 //! | `…/releases`, `…/releases/latest`, `…/releases/tags/{tag}`, `…/releases/{id}`, `…/readme` | GET |
 //! | `…/issues` (`state`), `…/issues/{number}` | GET, POST, PATCH |
 //! | `…/pulls` (`state`), `…/pulls/{number}` | GET |
+//! | `/app`, and `/app/installations/{id}/access_tokens`, for an [`App`] | GET, POST |
 //! | `/graphql`: queries of owners, repositories, issues, pull requests and releases | POST |
 //!
 //! Each is found under GHES's prefix `/api/v3` as well; anything else is 404. For other paths, and
@@ -56,6 +57,7 @@
 //! - A request without a `User-Agent` is 403; one that looks like curl's gets its JSON indented.
 
 mod answer;
+mod apps;
 mod asked;
 mod body;
 mod calls;
@@ -90,6 +92,7 @@ use limits::Limits;
 use site::{Site, State};
 use tokens::{Caller, Tokens};
 
+pub use apps::App;
 pub use calls::{Asker, Call, Calls};
 pub use canned::Canned;
 pub use content::Owner;
@@ -134,6 +137,11 @@ impl StandIn {
         let mut state = self.site.state();
         state.content.add_user_of(&token);
         state.tokens.add(token);
+    }
+
+    /// Adds an App, or changes where it is installed.
+    pub fn add_app(&self, app: App) {
+        self.site.state().apps.add(app);
     }
 
     /// Makes a token a wrong one; `false` where it was none.
@@ -326,6 +334,7 @@ impl Builder {
         let state = State {
             content: content.clone(),
             tokens,
+            apps: apps::Apps::default(),
             limits: Limits::new(self.anonymous_limit),
             faults: faults::Faults::default(),
             calls: Calls::default(),

@@ -16,6 +16,7 @@ use crate::error::UpstreamError;
 use crate::graphql;
 use crate::numbers::{Elsewhere, Numbers};
 use crate::question::{filed_at, graphql_of, place};
+use crate::retry::may_be_repeated;
 use crate::scope::Scopes;
 
 /// Invalidates, here and on all members, what a write that GitHub has not refused may have changed: the
@@ -78,7 +79,8 @@ where
         let layer = self.layer.clone();
         let path = layer.base.api_path(request.uri().path());
         let path = place(path.strip_prefix("/api/uploads").unwrap_or(path));
-        if request.method().is_safe() {
+        // What may be sent twice changes nothing: a token that is asked for, say.
+        if request.method().is_safe() || may_be_repeated(&request) {
             let answer = self.inner.call(request);
             return Box::pin(async move {
                 let response = answer.await?;
@@ -86,7 +88,7 @@ where
                 Ok(response)
             });
         }
-        let credential = Credential::of(request.headers());
+        let credential = Credential::of(&request);
         let scope = layer.scopes.principal(credential.as_ref());
         let scope = layer.scopes.scope_of(scope);
         let sending = Sending::default();

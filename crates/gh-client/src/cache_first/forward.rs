@@ -56,7 +56,7 @@ struct Passing {
 
 impl Passing {
     fn of(request: &Request<Body>, layer: &CacheFirstLayer) -> Self {
-        let credential = Credential::of(request.headers());
+        let credential = Credential::of(request);
         let principal = layer.desk.scopes.principal(credential.as_ref());
         let scope = layer.desk.scopes.scope_of(principal);
         let path = layer.base.api_path(request.uri().path());

@@ -3,9 +3,16 @@
 use super::*;
 
 fn credential(value: &str) -> Credential {
-    let mut headers = HeaderMap::new();
-    headers.insert(header::AUTHORIZATION, value.parse().unwrap());
-    Credential::of(&headers).unwrap()
+    let request = Request::get("/x").header(header::AUTHORIZATION, value);
+    Credential::of(&request.body(()).unwrap()).unwrap()
+}
+
+/// The credential of the hour that an installation has.
+fn installations(id: u64, value: &str) -> Credential {
+    let request = Request::get("/x")
+        .header(header::AUTHORIZATION, value)
+        .extension(Holder::installation(id));
+    Credential::of(&request.body(()).unwrap()).unwrap()
 }
 
 fn scope(key: u8, value: &str) -> Scope {
@@ -22,7 +29,7 @@ fn a_token_is_one_principal_however_it_is_sent() {
         "BEARER  ghp_x",
     ] {
         assert_eq!(scope(1, form), expected, "{form}");
-        assert_eq!(credential(form).as_header(), "Bearer ghp_x");
+        assert_eq!(credential(form).value, "Bearer ghp_x");
     }
 }
 
@@ -35,15 +42,35 @@ fn another_credential_scheme_or_key_is_another_principal() {
 }
 
 #[test]
+fn an_installation_is_one_principal_whatever_its_token_of_the_hour() {
+    let key = PrincipalKey::new([1; 32]);
+    let principal = |id, value| key.principal(Some(&installations(id, value)));
+    let expected = principal(7, "Bearer ghs_x");
+    assert_eq!(principal(7, "Bearer ghs_y"), expected);
+    assert_ne!(principal(8, "Bearer ghs_x"), expected);
+    assert_ne!(scope(1, "Bearer ghs_x"), expected);
+    // Nor can anybody send what makes them one.
+    assert_ne!(scope(1, "installation 7"), expected);
+    let mut request = Request::new(());
+    installations(7, "Bearer ghs_x").put_on(&mut request);
+    assert_eq!(
+        Credential::of(&request),
+        Some(installations(7, "Bearer ghs_x"))
+    );
+    request.headers_mut().clear();
+    assert_eq!(Credential::of(&request), None);
+}
+
+#[test]
 fn who_sends_no_credential_sees_what_is_public() {
-    assert_eq!(Credential::of(&HeaderMap::new()), None);
+    assert_eq!(Credential::of(&Request::new(())), None);
     assert_eq!(PrincipalKey::new([1; 32]).principal(None), Scope::PUBLIC);
 }
 
 #[test]
 fn a_credential_and_its_key_cannot_be_seen() {
     let credential = credential("token ghp_secret");
-    assert!(credential.as_header().is_sensitive());
+    assert!(credential.value.is_sensitive());
     let shown = format!(
         "{credential:?} {:?}",
         PrincipalKey::new(*b"a key that nobody should see, 32")

@@ -47,6 +47,8 @@ pub enum Asker {
     Anonymous,
     /// The holder of a token that the stand-in knows.
     Token(String),
+    /// An App itself, by its id.
+    App(String),
     /// Somebody with a credential that it does not know, and does not keep.
     Unknown,
 }

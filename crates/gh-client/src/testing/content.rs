@@ -60,7 +60,9 @@ impl Repository {
     pub(super) fn is_visible_to(&self, caller: &Caller) -> bool {
         match (&self.visible_to, caller.token()) {
             (None, _) => true,
-            (Some(tokens), Some(token)) => tokens.contains(&token.text),
+            (Some(tokens), Some(token)) => {
+                tokens.contains(&token.text) || tokens.contains(token.holder())
+            }
             (Some(_), None) => false,
         }
     }

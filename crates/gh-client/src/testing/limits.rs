@@ -11,6 +11,9 @@ use super::tokens::Caller;
 
 const HOUR: u64 = 3600;
 
+/// How many calls an hour an App has that asks as itself.
+const OF_AN_APP: u32 = 5000;
+
 /// What is limited: calls of REST's, and of GraphQL's, where every query here costs a point.
 pub(super) const CORE: &str = "core";
 pub(super) const GRAPHQL: &str = "graphql";
@@ -66,10 +69,11 @@ impl Limits {
 
     /// What the caller has left of a resource at `now`, in seconds since 1970.
     pub(super) fn quota(&self, caller: &Caller, resource: &'static str, now: u64) -> Quota {
-        let limit = match caller.token() {
-            Some(token) => token.limit,
-            None if resource == GRAPHQL => 0,
-            None => self.anonymous,
+        let limit = match caller {
+            Caller::Known(token) => token.limit,
+            Caller::App(_) => OF_AN_APP,
+            Caller::Anonymous if resource == GRAPHQL => 0,
+            Caller::Anonymous => self.anonymous,
         };
         let (used, reset) = self
             .hours
@@ -127,5 +131,9 @@ impl Limits {
 }
 
 fn name(caller: &Caller) -> Option<String> {
-    caller.token().map(|token| token.text.clone())
+    match caller {
+        Caller::Anonymous => None,
+        Caller::Known(token) => Some(token.holder().to_owned()),
+        Caller::App(id) => Some(format!("app {id}")),
+    }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use cache_core::Clock;
 use http::header::{
-    ACCEPT, DATE, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, SERVER, USER_AGENT, VIA,
+    ACCEPT, AUTHORIZATION, DATE, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, SERVER, USER_AGENT,
+    VIA,
 };
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use tokio::time;
 
 use super::answer::{self, Answer};
+use super::apps::{self, Apps};
 use super::asked::Asked;
 use super::body::{Body, Manner};
 use super::calls::{Asker, Call, Calls};
@@ -40,6 +42,7 @@ pub(super) struct Site {
 pub(super) struct State {
     pub(super) content: Content,
     pub(super) tokens: Tokens,
+    pub(super) apps: Apps,
     pub(super) limits: Limits,
     pub(super) faults: Faults,
     pub(super) calls: Calls,
@@ -164,7 +167,7 @@ impl State {
             Decision::Send(answer, _) => Some(answer.status),
             Decision::Reset | Decision::Silence => None,
         };
-        self.count(asked, status, charged);
+        self.count(asked, status, charged, now);
         Reply { latency, decision }
     }
 
@@ -174,13 +177,10 @@ impl State {
             return (Answer::no_user_agent(), false);
         }
         // Who sends a wrong credential is counted with those who send none.
-        let identified = self.tokens.identify(&asked.headers);
+        let identified = self.identify(asked, now);
         let caller = identified.as_ref().unwrap_or(&Caller::Anonymous).clone();
         let mut answer = match identified {
-            Err(_) => Answer::refused(
-                asked,
-                &Refusal::new(StatusCode::UNAUTHORIZED, "Bad credentials"),
-            ),
+            Err(refusal) => Answer::refused(asked, &refusal),
             Ok(_) => self.api(asked, &caller, now),
         };
         let resource = if asked.is_graphql() { GRAPHQL } else { CORE };
@@ -220,6 +220,13 @@ impl State {
         {
             return Answer::refused(asked, &limited(caller));
         }
+        let segments = asked.segments();
+        if let Some(("app", path)) = segments.split_first().map(|(first, rest)| (&**first, rest)) {
+            return match self.app(asked, caller, path, now) {
+                Ok(resource) => Answer::found(asked, caller, &resource, self.formula),
+                Err(refusal) => Answer::refused(asked, &refusal),
+            };
+        }
         let mut visit = Visit {
             content: &mut self.content,
             caller,
@@ -238,9 +245,50 @@ impl State {
         }
     }
 
-    fn count(&mut self, asked: &Asked, status: Option<StatusCode>, charged: bool) {
-        let by = match self.tokens.identify(&asked.headers) {
+    fn identify(&self, asked: &Asked, now: u64) -> Result<Caller, Refusal> {
+        let credential = asked
+            .header(AUTHORIZATION)
+            .and_then(|value| value.split_once(' '));
+        if let Some((_, signed)) = credential.filter(|(_, text)| apps::is_signed(text)) {
+            return Ok(Caller::App(self.apps.identify(signed, now)?.to_owned()));
+        }
+        let caller = self.tokens.identify(&asked.headers, now);
+        caller.map_err(|_| Refusal::new(StatusCode::UNAUTHORIZED, "Bad credentials"))
+    }
+
+    /// What only an App may ask for, with what it has signed.
+    fn app(
+        &mut self,
+        asked: &Asked,
+        caller: &Caller,
+        path: &[String],
+        now: u64,
+    ) -> Result<Resource, Refusal> {
+        let Caller::App(app) = caller else {
+            return Err(apps::undecodable());
+        };
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        match (asked.method.as_str(), path.as_slice()) {
+            ("GET", []) => Ok(Resource::new(Apps::show(
+                app,
+                &self.content.simple_user("octocat"),
+            ))),
+            ("POST", ["installations", id, "access_tokens"]) => {
+                let (token, told) = self.apps.give(app, id, now)?;
+                self.tokens.add(token);
+                Ok(Resource {
+                    status: StatusCode::CREATED,
+                    ..Resource::new(told)
+                })
+            }
+            _ => Err(Refusal::not_found()),
+        }
+    }
+
+    fn count(&mut self, asked: &Asked, status: Option<StatusCode>, charged: bool, now: u64) {
+        let by = match self.identify(asked, now) {
             Ok(Caller::Anonymous) => Asker::Anonymous,
+            Ok(Caller::App(id)) => Asker::App(id),
             Ok(Caller::Known(token)) => Asker::Token(token.text.clone()),
             Err(_) => Asker::Unknown,
         };

@@ -22,6 +22,8 @@ pub struct Token {
     pub(super) text: String,
     pub(super) login: String,
     pub(super) limit: u32,
+    /// The installation whose token it is, and until when, in seconds since 1970.
+    of_installation: Option<(String, u64)>,
 }
 
 impl Token {
@@ -31,7 +33,27 @@ impl Token {
             text: text.into(),
             login: "octocat".to_owned(),
             limit: 5000,
+            of_installation: None,
         }
+    }
+
+    /// The `nth` token of an App's installation, which ends at this second.
+    pub(super) fn of_installation(id: u64, nth: u64, end: u64) -> Self {
+        Self {
+            of_installation: Some((format!("installation {id}"), end)),
+            ..Self::new(format!("ghs_{id}_{nth}")).login("octo-app[bot]")
+        }
+    }
+
+    /// Whom GitHub counts and lets see what it is: the token, or the installation that has it.
+    pub(super) fn holder(&self) -> &str {
+        let installation = self.of_installation.as_ref();
+        installation.map_or(&self.text, |(name, _)| name)
+    }
+
+    fn is_good_at(&self, now: u64) -> bool {
+        let installation = self.of_installation.as_ref();
+        installation.is_none_or(|(_, end)| now < *end)
     }
 
     /// The user whose token it is. Who owns a repository, or is an admin of the organisation that
@@ -75,12 +97,14 @@ impl fmt::Debug for Token {
 pub(super) enum Caller {
     Anonymous,
     Known(Arc<Token>),
+    /// An App itself, by its id.
+    App(String),
 }
 
 impl Caller {
     pub(super) fn token(&self) -> Option<&Token> {
         match self {
-            Self::Anonymous => None,
+            Self::Anonymous | Self::App(_) => None,
             Self::Known(token) => Some(token),
         }
     }
@@ -111,7 +135,7 @@ impl Tokens {
         self.0.get(text).map(Arc::as_ref)
     }
 
-    pub(super) fn identify(&self, headers: &HeaderMap) -> Result<Caller, BadCredentials> {
+    pub(super) fn identify(&self, headers: &HeaderMap, now: u64) -> Result<Caller, BadCredentials> {
         let Some(authorization) = headers.get(AUTHORIZATION) else {
             return Ok(Caller::Anonymous);
         };
@@ -122,6 +146,7 @@ impl Tokens {
             "basic" => self.basic(credential.trim()),
             _ => None,
         };
+        let known = known.filter(|token| token.is_good_at(now));
         known.cloned().map(Caller::Known).ok_or(BadCredentials)
     }
 

@@ -6,8 +6,6 @@ use cache_core::notes::Bell;
 use futures::FutureExt;
 use tower::ServiceExt;
 
-use http::header::HeaderMap;
-
 use super::*;
 use crate::credential::PrincipalKey;
 use crate::scope::Sharing;
@@ -205,12 +203,11 @@ async fn a_write_and_a_mutation_void_the_principals_graphql_answers() {
         let fixture = Fixture::new();
         let scopes = &fixture.layer.scopes;
         let credential = |token| {
-            let mut headers = HeaderMap::new();
-            headers.insert("authorization", token);
-            Credential::of(&headers)
+            let request = Request::get("/x").header("authorization", token);
+            Credential::of(&request.body(()).unwrap())
         };
-        let mine = scopes.principal(credential("token t".parse().unwrap()).as_ref());
-        let theirs = scopes.principal(credential("token u".parse().unwrap()).as_ref());
+        let mine = scopes.principal(credential("token t").as_ref());
+        let theirs = scopes.principal(credential("token u").as_ref());
         fixture.put(graphql_of(mine), "mine");
         fixture.put(graphql_of(theirs), "theirs");
         fixture.file();

@@ -127,7 +127,7 @@ async fn once_the_limit_is_used_up_a_client_hears_for_free_that_what_it_has_is_r
         &get("/x", &[]),
         &BaseUrl::parse("https://api.github.com").unwrap(),
     );
-    let credential = Credential::of(get("/x", &[authorization]).headers());
+    let credential = Credential::of(&get("/x", &[authorization]));
     let asked = asked.unwrap().to_request(credential.as_ref());
     let tag = etag::computed(asked.headers(), b"body");
     let held = [authorization, ("if-none-match", tag.to_str().unwrap())];
