@@ -40,9 +40,8 @@ impl Keeping {
     }
 
     fn positive(&self, question: &Question, answer: &Stored) -> Lifetime {
-        // RFC 9111, section 5.2.2.4: not to be used without asking. GraphQL's answers all say so,
-        // which is about the method: nobody else could tell one question from another.
-        if question.query.is_none() && Directives::of(&answer.headers).has("no-cache") {
+        // RFC 9111, section 5.2.2.4: not to be used without asking.
+        if heeds_no_cache(question) && Directives::of(&answer.headers).has("no-cache") {
             return Lifetime::fresh_for(Duration::ZERO).and_stale_for(self.stale_for);
         }
         let about = About {
@@ -83,10 +82,17 @@ pub(crate) fn may_be_kept(headers: &HeaderMap) -> bool {
 /// ([RFC 9111, section 4.2.4](https://www.rfc-editor.org/rfc/rfc9111#section-4.2.4)).
 pub(crate) fn may_be_stale(question: &Question, headers: &HeaderMap) -> bool {
     let control = Directives::of(headers);
-    let is_rest = question.query.is_none();
     !(control.has("must-revalidate")
         || control.has("proxy-revalidate")
-        || (is_rest && control.has("no-cache")))
+        || (heeds_no_cache(question) && control.has("no-cache")))
+}
+
+/// Whether GitHub's `no-cache` says something of this very answer. GraphQL's all have it, which is
+/// about the method: nobody else could tell one question from another. So have those of a search,
+/// which has no validator to ask with and a limit of 30 a minute; it is an index, and behind what it
+/// finds by more than the table's minute.
+fn heeds_no_cache(question: &Question) -> bool {
+    question.query.is_none() && !ttl::is_search(question.path())
 }
 
 /// Whether an answer is for the one client that it was given to.

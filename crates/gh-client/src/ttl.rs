@@ -139,6 +139,11 @@ pub(crate) fn ttl(about: &About<'_>, rules: &[TtlRule], default: Duration) -> Du
     }
 }
 
+/// Whether what lies at a path is a search.
+pub(crate) fn is_search(path: &str) -> bool {
+    class(path, "") == Some(Class::Search)
+}
+
 fn class(path: &str, query: &str) -> Option<Class> {
     let is_content_of_a_commit = pattern::matches("/repos/*/*/contents/**", path)
         && query

@@ -101,6 +101,20 @@ fn what_must_not_be_used_without_asking_is_stale_at_once() {
     ));
 }
 
+/// Recorded answers to searches have it, and no tag to ask with.
+#[test]
+fn that_githubs_answers_to_searches_say_no_cache_does_not_keep_them_out() {
+    let control = [("cache-control", "no-cache")];
+    let base = BaseUrl::parse("https://api.github.com").unwrap();
+    let request = http::Request::get("/search/issues?q=x").body(()).unwrap();
+    let search = Question::of(&request, &base).unwrap();
+    let answer = Stored::new(StatusCode::OK, map(&control), Default::default());
+    let lifetime = keeping(None).lifetime(&search, &answer).unwrap();
+    assert_eq!(lifetime.ttl, Duration::from_secs(60));
+    assert!(may_be_stale(&search, &map(&control)));
+    assert!(!may_be_kept(&map(&[("cache-control", "no-store")])));
+}
+
 #[test]
 fn nothing_is_kept_for_longer_than_the_cache_is_told() {
     let mut keeping = keeping(Some(5));
