@@ -26,6 +26,7 @@ use crate::fetch::{Ask, Desk, PATIENCE, Unavailable};
 use crate::graphql::{self, Query};
 use crate::policy;
 use crate::question::{Plan, Question};
+use crate::retry::Repeatable;
 use crate::scope::Standing;
 use crate::stats::Counters;
 use crate::stored::Stored;
@@ -112,11 +113,16 @@ impl<S: Upward> CacheFirst<S> {
             }
         };
         let query = Query::read(&parts.headers, body.clone());
-        let question = query.and_then(|query| Question::of_query(&parts.headers, query));
-        let request = Request::from_parts(parts, Body::full(body));
-        match question {
+        let is_apart = Wishes::of(&parts.headers).no_store;
+        let mut request = Request::from_parts(parts, Body::full(body));
+        let Some(query) = query else {
+            return self.forward(request, Decision::Method).await;
+        };
+        // Whatever becomes of it, it changes nothing.
+        request.extensions_mut().insert(Repeatable);
+        match Question::of_query(request.headers(), query).filter(|_| !is_apart) {
             Some(question) => self.look_up(question, request).await,
-            None => self.forward(request, Decision::Method).await,
+            None => self.forward(request, Decision::Bypass).await,
         }
     }
 

@@ -11,7 +11,6 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use crate::base_url::BaseUrl;
-use crate::directives::Wishes;
 use crate::policy;
 use crate::question;
 
@@ -78,7 +77,6 @@ pub(crate) fn may_be_query<B>(request: &Request<B>, base: &BaseUrl) -> bool {
         && request.uri().query().is_none()
         && !headers.keys().any(question::changes_the_answer)
         && !headers.contains_key(header::CONTENT_ENCODING)
-        && !Wishes::of(headers).no_store
 }
 
 impl Query {

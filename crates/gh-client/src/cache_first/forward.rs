@@ -21,6 +21,7 @@ use crate::graphql::{self, Outcome};
 use crate::limits;
 use crate::policy;
 use crate::question::Question;
+use crate::retry::may_be_repeated;
 use crate::writes::Sending;
 
 /// The longest answer that is looked into, in bytes. Refusals are short.
@@ -36,7 +37,9 @@ impl<S: Upward> CacheFirst<S> {
         let CacheFirstLayer { counters, .. } = &self.layer;
         counters.bypassed.fetch_add(1, Ordering::Relaxed);
         let passing = Passing::of(&request, &self.layer);
-        if let Some(sending) = request.extensions().get::<Sending>() {
+        if let Some(sending) = request.extensions().get::<Sending>()
+            && !may_be_repeated(&request)
+        {
             sending.begin();
         }
         let response = self.upstream.oneshot(request).await?;

@@ -59,6 +59,32 @@ async fn that_githubs_answers_to_queries_say_no_cache_does_not_keep_them_out() {
     assert_eq!(fixture.calls(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_query_that_is_not_to_be_stored_is_passed_on_as_the_read_that_it_is() {
+    let calls = std::sync::atomic::AtomicUsize::new(0);
+    let fixture = Fixture::new(move |_| match calls.fetch_add(1, Ordering::Relaxed) {
+        1 => answer(502, &[], "oops"),
+        _ => answer(200, &[], LOGIN),
+    });
+    ask(&fixture, "t", QUERY).await;
+    let start = Instant::now();
+    for _ in 0..20 {
+        let mut query = post("t", QUERY);
+        let no_store = HeaderValue::from_static("no-store");
+        query.headers_mut().insert("cache-control", no_store);
+        let answer = told_by(fixture.respond(query).await).await;
+        assert_eq!(answer, told(200, "fwd=bypass", LOGIN));
+    }
+    assert_eq!(
+        start.elapsed().as_secs(),
+        0,
+        "they are not spread as writes are"
+    );
+    assert_eq!(fixture.calls(), 22, "one was tried again");
+    // Nor does it make void what is held.
+    assert_eq!(ask(&fixture, "t", QUERY).await, told(200, "hit", LOGIN));
+}
+
 #[tokio::test]
 async fn errors_are_never_stored() {
     let errors = r#"{"data":null,"errors":[{"type":"NOT_FOUND"}]}"#;
