@@ -23,6 +23,9 @@ use restless::Restless;
 /// ([RFC 9110, section 7.6.3](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.3)).
 pub(crate) const VIA: HeaderValue = HeaderValue::from_static("1.1 ghmesh");
 
+/// What clients of github.com call the API, whatever the upstream.
+const API: &str = "api.github.com";
+
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// Answers the requests of one listener's clients.
@@ -68,8 +71,7 @@ impl Proxy {
             return Ok(self.admin(request).await);
         }
         let mut response = self.forward(request, host.as_ref()).await;
-        if let (Door::Tcp(address), Some(host)) = (&self.door, &host) {
-            let here = self.origin(host, *address);
+        if let Some(here) = host.and_then(|host| self.origin(&host)) {
             lead_to(&here, self.client.upstream(), response.headers_mut());
         }
         response.headers_mut().append(header::VIA, VIA);
@@ -118,15 +120,29 @@ impl Proxy {
         }
     }
 
-    /// Where a client reaches us, which has asked us as this host. One that calls us by the API's
-    /// own name would be led to the API itself.
-    fn origin(&self, host: &Authority, mut address: SocketAddr) -> String {
+    /// Where a client that has asked us as this host is to be led to for more; `None` where that is
+    /// where GitHub leads it.
+    fn origin(&self, host: &Authority) -> Option<String> {
+        let upstream = self.client.upstream().authority();
+        match self.door {
+            Door::Tcp(address) => Some(self.origin_by_port(host, address)),
+            Door::Unix if host == upstream => None,
+            // `gh` sends a token to nobody but the host that it is for. Where that is not what
+            // upstream calls itself, it would ask for page 2 without.
+            Door::Unix if is_local(host.host()) => Some(format!("http://{host}")),
+            Door::Unix if self.client.upstream().reaches(host.host()) => {
+                let is_upstreams = host.host().eq_ignore_ascii_case(upstream.host());
+                let host = if is_upstreams { host.as_str() } else { API };
+                Some(format!("https://{host}"))
+            }
+            Door::Unix => None,
+        }
+    }
+
+    /// A client that calls us by the API's own name would be led to the API itself.
+    fn origin_by_port(&self, host: &Authority, mut address: SocketAddr) -> String {
         let api = self.client.upstream().authority().host();
-        let is_loopback = api
-            .trim_matches(['[', ']'])
-            .parse()
-            .is_ok_and(|ip: IpAddr| ip.is_loopback());
-        if is_loopback || api == "localhost" || !host.host().eq_ignore_ascii_case(api) {
+        if is_local(api) || !host.host().eq_ignore_ascii_case(api) {
             return format!("http://{host}");
         }
         if address.ip().is_unspecified() {
@@ -277,6 +293,12 @@ impl Refusal {
         );
         response
     }
+}
+
+/// Whether a host is this machine, whichever that is.
+fn is_local(host: &str) -> bool {
+    let ip = host.trim_matches(['[', ']']).parse();
+    host.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
 fn is_admin(path: &str) -> bool {

@@ -105,4 +105,5 @@ async fn gh_follows_all_pages_through_the_socket() {
     }
     assert_eq!(node.count("misses").await, 3);
     assert_eq!(github.calls().total(), 3);
+    assert_eq!(github.calls().by(TOKEN).total(), 3, "each with the token");
 }

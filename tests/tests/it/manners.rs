@@ -85,17 +85,26 @@ async fn nobody_has_the_node_drop_a_credential_and_take_it_for_good() {
 }
 
 #[tokio::test]
-async fn links_are_rewritten_on_the_port_and_not_on_the_socket() {
+async fn links_lead_through_the_port_and_on_the_socket_to_the_host_that_was_asked() {
     let github = github().await;
     let node = node(&github).await;
     let list = ask("/orgs/octo-org/repos?per_page=10");
     let by_port = list.send(node.http()).await;
     assert!(by_port.header("link").contains(node.http()));
     assert!(!by_port.header("link").contains(github.url()));
-    let by_socket = list.send_unix(&node.socket()).await;
-    assert!(by_socket.header("link").contains(github.url()));
-    assert_eq!(by_socket.body, by_port.body);
-    assert_eq!(by_socket.cache_status(), "ghmesh; hit");
+    // By the socket nothing is rewritten where upstream leads to the host that was asked itself.
+    let upstream = github.url().trim_start_matches("http://");
+    for (host, leads_to) in [
+        ("api.github.com", "<https://api.github.com/"),
+        (upstream, github.url()),
+    ] {
+        let by_socket = list.clone().header("host", host);
+        let by_socket = by_socket.send_unix(&node.socket()).await;
+        let link = by_socket.header("link");
+        assert!(link.contains(leads_to), "{host}: {link}");
+        assert_eq!(by_socket.body, by_port.body);
+        assert_eq!(by_socket.cache_status(), "ghmesh; hit");
+    }
 }
 
 #[tokio::test]

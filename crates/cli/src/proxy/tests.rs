@@ -166,10 +166,25 @@ fn a_github_that_does_not_answer_is_504_and_one_that_cannot_be_reached_502() {
 #[tokio::test]
 async fn who_calls_us_by_the_apis_name_is_not_led_to_the_api() {
     let origin = |host: &'static str, address: [u8; 4]| {
-        tcp().origin(&Authority::from_static(host), (address, 8417).into())
+        let door = Door::Tcp((address, 8417).into());
+        proxy(door).origin(&Authority::from_static(host)).unwrap()
     };
     let here = [127, 0, 0, 1];
     assert_eq!(origin("localhost:8417", here), "http://localhost:8417");
     assert_eq!(origin("ghes.corp", here), "http://127.0.0.1:8417");
     assert_eq!(origin("GHES.corp:80", [0; 4]), "http://127.0.0.1:8417");
+}
+
+#[tokio::test]
+async fn who_asks_by_the_socket_is_led_to_the_host_that_it_has_asked() {
+    let origin = |host: &'static str| proxy(Door::Unix).origin(&Authority::from_static(host));
+    // Upstream leads there itself.
+    assert_eq!(origin("ghes.corp"), None);
+    let led = |host| origin(host).unwrap();
+    assert_eq!(led("api.github.com"), "https://api.github.com");
+    // What was uploaded is the API's from then on, and so is what downloads link to.
+    assert_eq!(led("uploads.github.com"), "https://api.github.com");
+    assert_eq!(led("codeload.github.com"), "https://api.github.com");
+    assert_eq!(led("localhost:80"), "http://localhost:80");
+    assert_eq!(led("[::1]"), "http://[::1]");
 }
