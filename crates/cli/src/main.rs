@@ -3,6 +3,7 @@
 mod admin;
 mod args;
 mod config;
+mod connection;
 mod demo;
 mod doctor;
 mod env;

@@ -5,9 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -16,6 +14,7 @@ use tokio::time;
 
 use crate::admin;
 use crate::config::Config;
+use crate::connection;
 use crate::env::Env;
 use crate::listen::{self, Unix};
 use crate::log;
@@ -27,9 +26,6 @@ use crate::signals::Signals;
 
 /// Clients that are served at one time through each door. Further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 4096;
-
-/// How long a client may take to send the head of a request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long answers under way may take once the node is told to end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -171,13 +167,8 @@ impl Server {
         let Ok(permit) = Arc::clone(room).acquire_owned().await else {
             return;
         };
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
-            .serve_connection(
-                TokioIo::new(stream),
-                service_fn(move |request| proxy.clone().answer(request)),
-            );
+        let answer = service_fn(move |request| proxy.clone().answer(request));
+        let connection = connection::serve(stream, answer);
         let connection = self.connections.watch(connection);
         tokio::spawn(async move {
             // Clients that break off are their own affair.
