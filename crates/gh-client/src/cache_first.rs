@@ -10,8 +10,7 @@ use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tower::{Layer, Service, ServiceExt};
-use tower_http::decompression::{Decompression, DecompressionBody};
+use tower::{Layer, Service};
 
 use crate::base_url::BaseUrl;
 use crate::body::Body;
@@ -31,7 +30,10 @@ use crate::scope::Standing;
 use crate::stats::Counters;
 use crate::stored::Stored;
 
+mod decoding;
 mod forward;
+
+use decoding::Decoding;
 
 /// Answers what may be cached from a [`Cache`], and passes everything else on untouched.
 #[derive(Clone)]
@@ -383,29 +385,6 @@ impl Asker {
             wishes: Wishes::of(headers),
             is_head: request.method() == Method::HEAD,
         }
-    }
-}
-
-/// Asks for gzip and undoes it. What is stored is the body itself; how it was coded on the way
-/// does not matter.
-#[derive(Clone)]
-struct Decoding<S>(S);
-
-impl<S: Upward> Service<Request<Body>> for Decoding<S> {
-    type Response = Response<Body>;
-    type Error = UpstreamError;
-    type Future = BoxFuture<'static, Result<Response<Body>, UpstreamError>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), UpstreamError>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let decompressed = Decompression::new(self.0.clone()).oneshot(request);
-        Box::pin(async move {
-            let response: Response<DecompressionBody<Body>> = decompressed.await?;
-            Ok(response.map(Body::streaming))
-        })
     }
 }
 

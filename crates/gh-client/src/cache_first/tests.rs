@@ -14,6 +14,7 @@ use std::sync::atomic::Ordering;
 use cache_core::notes::Bell;
 use cache_core::testing::{ManualClock, MemoryNetwork};
 use http_body_util::BodyExt;
+use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 
 use super::*;
@@ -164,16 +165,22 @@ fn members(
     reply: impl Fn(&Asked) -> Response<Body> + Send + Sync + 'static,
 ) -> Vec<Fixture> {
     let network = MemoryNetwork::new(7);
+    let clock = ManualClock::default();
     let reply = Arc::new(reply);
     let member = |n| {
         let transport = network.join(&format!("member {n}"));
-        let cache = Cache::builder().transport(transport).build();
+        let cache = Cache::builder().transport(transport).clock(clock.clone());
+        let cache = cache.build();
         let reply = Arc::clone(&reply);
-        Fixture::with(
+        let fixture = Fixture::with(
             sharing,
             |parts| parts.join(cache),
             move |asked| Ok(reply(asked)),
-        )
+        );
+        Fixture {
+            clock: clock.clone(),
+            ..fixture
+        }
     };
     (0..2).map(member).collect()
 }
