@@ -4,7 +4,6 @@
 //! flag of the same name that nobody typed.
 
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +16,10 @@ use serde::Deserialize;
 use crate::config::ConfigError;
 use crate::env::Env;
 use crate::hidden;
+
+mod values;
+
+use values::{MAX_SECONDS, multiaddr, on_or_off, seconds, sharing, size, socket_address};
 
 /// The settings that one source gives; what it does not mention is left to the next.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -136,12 +139,6 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
-
-/// A hundred years. It keeps sums of durations within what a clock can tell.
-const MAX_SECONDS: u64 = 100 * 365 * 24 * 3600;
-
-/// From what one answer may take to what no machine has.
-const SIZES: RangeInclusive<u64> = (1 << 20)..=(1 << 40);
 
 /// How the log looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -364,45 +361,6 @@ fn reason(error: &clap::Error) -> String {
         Some((_, reason)) => reason.to_owned(),
         None => first.trim_start_matches("error: ").to_owned(),
     }
-}
-
-fn multiaddr(text: &str) -> Result<cache_net::Multiaddr, &'static str> {
-    let address = text.trim().parse::<cache_net::Multiaddr>().ok();
-    let address = address.filter(|address| !address.is_empty());
-    address.ok_or(
-        "it is no multiaddr; write it like /ip4/192.0.2.1/tcp/9100 or /dns4/runner-1/tcp/9100",
-    )
-}
-
-fn socket_address(text: &str) -> Result<SocketAddr, String> {
-    let numeric = text.replace("localhost:", "127.0.0.1:");
-    numeric
-        .parse()
-        .map_err(|_| "write an IP address and a port, like 127.0.0.1:8417".to_owned())
-}
-
-fn seconds(text: &str) -> Result<u64, String> {
-    let seconds = text.parse().ok().filter(|seconds| *seconds <= MAX_SECONDS);
-    seconds.ok_or_else(|| "write whole seconds, like 300".to_owned())
-}
-
-fn on_or_off(text: &str) -> Result<bool, &'static str> {
-    match text {
-        "on" | "true" => Ok(true),
-        "off" | "false" => Ok(false),
-        _ => Err("write on or off"),
-    }
-}
-
-fn sharing(text: &str) -> Result<gh_client::Sharing, String> {
-    text.parse()
-        .map_err(|error: gh_client::InvalidSharing| error.to_string())
-}
-
-fn size(text: &str) -> Result<ByteSize, String> {
-    let size: Option<ByteSize> = text.parse().ok();
-    let size = size.filter(|size| SIZES.contains(&size.as_u64()));
-    size.ok_or_else(|| "write a size from 1MiB to 1TiB, like 256MiB".to_owned())
 }
 
 #[cfg(test)]
