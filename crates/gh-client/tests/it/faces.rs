@@ -1,7 +1,8 @@
 //! One stack, three faces.
 
-use gh_client::testing::{Canned, Fault, StandIn};
-use gh_client::{Body, Client, GitHub};
+use cache_core::Cache;
+use gh_client::testing::{App, Canned, Fault, StandIn};
+use gh_client::{AppKey, Body, Client, GitHub, PrincipalKey};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use octocrab::models::{IssueState, Repository};
@@ -287,4 +288,38 @@ async fn a_renamed_repository_is_followed_with_the_credential() {
         assert!(repo.permissions.unwrap().admin);
     }
     assert_eq!(standin.calls().total(), 2);
+}
+
+/// As an Enterprise Server does: its pages are on the host that the API is on, and not the API.
+#[tokio::test]
+async fn a_redirect_to_another_host_is_followed_without_the_credential() {
+    let standin = StandIn::start().await.unwrap();
+    standin.add_app(App::new("Iv1.app").installation(7));
+    let download = format!("{}/raw/octo-org/archive.zip", standin.url());
+    let archive = "/repos/octo-org/octo-repo-001/zipball";
+    let found = Canned::new(302).header("location", &download);
+    standin.serve(archive, found);
+    let there = Canned::new(200).body("an archive");
+    standin.serve("/raw/*", there);
+    let client = Client::builder(PrincipalKey::new([7; 32]))
+        .upstream(format!("{}/api/v3", standin.url()))
+        .build(Cache::builder().build())
+        .unwrap();
+    let app = client.app(AppKey::new("Iv1.app", App::KEY).unwrap());
+    let basic = AuthState::BasicAuth {
+        username: "octocat".to_owned(),
+        password: StandIn::TOKEN.to_owned(),
+    };
+    for octocrab in [
+        client.octocrab(Some(&token())),
+        client.octocrab_as(basic),
+        app.installation(7).octocrab(),
+    ] {
+        standin.reset_calls();
+        let body = octocrab.download_zip(archive).await.unwrap();
+        assert_eq!(body, b"an archive");
+        assert_eq!(standin.calls().of(archive).anonymous().total(), 0);
+        assert_eq!(standin.calls().of(archive).total(), 1);
+        assert_eq!(standin.calls().of("/raw/*").anonymous().total(), 1);
+    }
 }

@@ -81,6 +81,43 @@ async fn an_answer_over_the_limit_goes_through_and_is_not_kept() {
 }
 
 #[tokio::test]
+async fn of_what_a_client_leaves_half_way_no_more_is_read_and_nothing_is_kept() {
+    let read = Arc::<std::sync::atomic::AtomicUsize>::default();
+    let counter = Arc::clone(&read);
+    let fixture = Fixture::new(move |_| {
+        let counter = Arc::clone(&counter);
+        // It has no end.
+        let chunks = futures::stream::repeat_with(move || {
+            counter.fetch_add(100, Ordering::Relaxed);
+            let chunk = bytes::Bytes::from_static(&[0; 100]);
+            Ok::<_, std::convert::Infallible>(http_body::Frame::data(chunk))
+        });
+        let mut response = answer(200, &[], "");
+        *response.body_mut() = Body::streaming(http_body_util::StreamBody::new(chunks));
+        response
+    });
+    // What is looked up, and what is passed on.
+    for control in ["max-age=60", "no-store"] {
+        let before = read.load(Ordering::Relaxed);
+        let asked = [("cache-control", control)];
+        let response = fixture.respond(get("/x", &asked)).await;
+        let mut body = response.into_body();
+        for _ in 0..3 {
+            body.frame().await.unwrap().unwrap();
+        }
+        drop(body);
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        // What an entry may have, and three chunks more.
+        let read = read.load(Ordering::Relaxed) - before;
+        assert!(read <= 1000 + 400, "{control}: {read} bytes");
+    }
+    assert_eq!(Arc::strong_count(&read), 2, "nobody reads any more");
+    assert_eq!(fixture.cache.stats().entries, 0);
+}
+
+#[tokio::test]
 async fn a_stored_value_that_is_no_answer_is_replaced() {
     let mut cache = None;
     let change = |parts: &mut Parts| cache = Some(parts.cache.clone());
