@@ -55,7 +55,8 @@ const UNSTORED: [HeaderName; 9] = [
     header::VIA,
 ];
 
-/// What a 304 leaves as it was. It describes no body, and GitHub's leaves out the links.
+/// What a 304 leaves as it was. It describes no body, and GitHub's leaves out the links. So who has
+/// proven that a page of a list is theirs is told how many pages the one has for whom it was fetched.
 const KEPT_ON_REVALIDATION: [HeaderName; 3] =
     [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::LINK];
 

@@ -178,7 +178,6 @@ async fn a_page_leads_to_the_next_through_the_node() {
     let path = next.trim_start_matches(node.http());
     assert_eq!(node.send(ask(path)).await.status, StatusCode::OK);
     assert_eq!(github.calls().total(), 2);
-
 }
 
 #[tokio::test]
