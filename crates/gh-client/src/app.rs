@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -48,11 +49,13 @@ pub struct App {
     key: AppKey,
 }
 
+/// How far our clock may be off, in either direction.
+pub(crate) const TOLERANCE: Duration = Duration::from_secs(60);
+
 /// GitHub takes no token of an App's that is good for longer than
 /// [ten minutes](https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app),
-/// by its own clock. Ours may be a minute off, in either direction.
-const GOOD_FROM: u64 = 60;
-const GOOD_FOR: u64 = 9 * 60;
+/// by its own clock.
+const LONGEST: Duration = Duration::from_secs(600);
 
 impl AppKey {
     /// The App that has this client id (or, as of old, this number), with the private key that
@@ -80,8 +83,8 @@ impl AppKey {
     pub(crate) fn sign(&self, now: MeshTime) -> Result<Token, InvalidAppKey> {
         let now = now.as_millis() / 1000;
         let claims = serde_json::json!({
-            "iat": now.saturating_sub(GOOD_FROM),
-            "exp": now.saturating_add(GOOD_FOR),
+            "iat": now.saturating_sub(TOLERANCE.as_secs()),
+            "exp": now.saturating_add((LONGEST - TOLERANCE).as_secs()),
             "iss": self.id,
         });
         let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","typ":"JWT"}"#);

@@ -160,6 +160,28 @@ async fn an_installation_that_is_not_there_is_said_not_to_be() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_off_is_set_by_githubs_and_costs_no_request() {
+    for ahead in [true, false] {
+        let fixture = Fixture::new().await;
+        let github = StandIn::builder().clock(Arc::new(fixture.clock.clone()));
+        let github = github.start().await.unwrap();
+        github.add_app(App::new(APP).installation(7));
+        let off = ManualClock::default();
+        let late = if ahead { &off } else { &fixture.clock };
+        late.advance(Duration::from_secs(3600));
+        let client = Client::builder(PrincipalKey::new([7; 32]))
+            .upstream(github.url())
+            .build(Cache::builder().clock(off).build())
+            .unwrap();
+        let app = client.app(AppKey::new(APP, App::KEY).unwrap());
+        app.installation(7).token().await.unwrap();
+        let calls = github.calls().of(TOKENS);
+        assert_eq!(calls.clone().status(401).total(), 1);
+        assert_eq!(calls.total(), 2);
+    }
+}
+
+#[tokio::test]
 async fn a_token_that_was_revoked_is_renewed_within_the_request() {
     let fixture = Fixture::new().await;
     let github = fixture.installation().github();
