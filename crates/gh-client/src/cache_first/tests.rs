@@ -5,8 +5,10 @@ mod graphql;
 mod limiting;
 mod serving;
 mod sharing;
+mod states;
 mod storing;
 mod trouble;
+mod writing;
 
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;

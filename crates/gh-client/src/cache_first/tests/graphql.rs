@@ -159,25 +159,3 @@ async fn what_is_too_long_to_be_read_is_passed_on_whole() {
         "fwd=method"
     );
 }
-
-#[tokio::test]
-async fn a_write_voids_what_the_writer_reads_next() {
-    let fixture = Fixture::new(|asked| answer(200, &[], asked.uri().path().to_owned()));
-    let path = "/repos/o/r/issues";
-    let read = async || {
-        let response = fixture
-            .respond(get(path, &[("authorization", "token t")]))
-            .await;
-        told_by(response).await.1
-    };
-    assert_eq!(
-        (read().await, read().await),
-        ("fwd=uri-miss".into(), "hit".into())
-    );
-    let write = Request::post(path).header("authorization", "token t");
-    fixture.respond(write.body(Body::full("{}")).unwrap()).await;
-    assert_eq!(
-        (read().await, read().await),
-        ("fwd=uri-miss".into(), "hit".into())
-    );
-}

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const SPENT: [(&str, &str); 3] = [
+pub(super) const SPENT: [(&str, &str); 3] = [
     ("x-ratelimit-limit", "60"),
     ("x-ratelimit-remaining", "0"),
     // A quarter of an hour from the start of the clock.
