@@ -19,11 +19,11 @@ use cache_core::{
     Cache, Delivery, Direction, Event, FrameKind, Inbound, Key, Lifetime, MAX_FRAME, PeerId,
     PeerInfo, Replier, Transport, TransportError,
 };
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use futures::future::join_all;
+use futures::{SinkExt, StreamExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
+use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
 const DEADLINE: Duration = Duration::from_secs(5);
 
@@ -46,27 +46,24 @@ impl Transport for Tcp {
     }
 
     async fn request(&self, to: PeerId, frame: Bytes) -> Result<Bytes, TransportError> {
-        let unreachable = TransportError::Unreachable(to);
+        let unreachable = || TransportError::Unreachable(to);
         let known = self.peers.iter().find(|(peer, _)| *peer == to);
-        let (_, address) = known.ok_or(unreachable.clone())?;
-        let reply = exchange(*address, &self.local, FrameKind::Request, &frame).await;
-        reply.map_err(|_| unreachable)
+        let (_, address) = known.ok_or_else(unreachable)?;
+        let reply = self.exchange(*address, FrameKind::Request, frame).await;
+        reply.map_err(|_| unreachable())
     }
 
     async fn broadcast(&self, frame: Bytes) -> Result<Delivery, TransportError> {
-        let send = async |&(peer, address)| {
-            let reply = exchange(address, &self.local, FrameKind::Broadcast, &frame).await;
-            (peer, reply.is_ok())
-        };
-        let mut sent: FuturesUnordered<_> = self.peers.iter().map(send).collect();
+        let send = self.peers.iter().map(async |(peer, address)| {
+            let reply = self.exchange(*address, FrameKind::Broadcast, frame.clone());
+            (*peer, reply.await)
+        });
         let mut delivery = Delivery::default();
-        while let Some((peer, is_acked)) = sent.next().await {
-            let list = if is_acked {
-                &mut delivery.acked
-            } else {
-                &mut delivery.failed
-            };
-            list.push(peer);
+        for (peer, reply) in join_all(send).await {
+            match reply {
+                Ok(_) => delivery.acked.push(peer),
+                Err(_) => delivery.failed.push(peer),
+            }
         }
         Ok(delivery)
     }
@@ -84,32 +81,31 @@ impl Transport for Tcp {
     async fn close(&self) {}
 }
 
-async fn exchange(
-    to: SocketAddr,
-    from: &PeerId,
-    kind: FrameKind,
-    frame: &[u8],
-) -> io::Result<Bytes> {
-    let exchange = async {
-        let mut stream = TcpStream::connect(to).await?;
-        for part in [from.as_bytes(), &[kind as u8], frame] {
-            write(&mut stream, part).await?;
-        }
-        read(&mut stream).await
-    };
-    timeout(DEADLINE, exchange).await?
+impl Tcp {
+    async fn exchange(&self, to: SocketAddr, kind: FrameKind, frame: Bytes) -> io::Result<Bytes> {
+        let exchange = async {
+            let mut stream = parts(TcpStream::connect(to).await?);
+            let from = Bytes::copy_from_slice(self.local.as_bytes());
+            for part in [from, Bytes::from(vec![kind as u8]), frame] {
+                stream.send(part).await?;
+            }
+            next(&mut stream).await
+        };
+        timeout(DEADLINE, exchange).await?
+    }
 }
 
-async fn receive(mut stream: TcpStream) -> io::Result<Inbound> {
-    let from = PeerId::from_bytes(&read(&mut stream).await?).map_err(io::Error::other)?;
-    let kind = match read(&mut stream).await?[..] {
+async fn receive(stream: TcpStream) -> io::Result<Inbound> {
+    let mut stream = parts(stream);
+    let from = PeerId::from_bytes(&next(&mut stream).await?).map_err(io::Error::other)?;
+    let kind = match next(&mut stream).await?[..] {
         [0] => FrameKind::Request,
         _ => FrameKind::Broadcast,
     };
-    let frame = read(&mut stream).await?;
+    let frame = next(&mut stream).await?;
     let (reply, replied) = Replier::new();
     // Where there is no reply the stream is closed, and that says so.
-    tokio::spawn(async move { write(&mut stream, &replied.await.ok()?).await.ok() });
+    tokio::spawn(async move { stream.send(replied.await.ok()?).await.ok() });
     Ok(Inbound {
         from,
         kind,
@@ -118,19 +114,15 @@ async fn receive(mut stream: TcpStream) -> io::Result<Inbound> {
     })
 }
 
-async fn write(stream: &mut TcpStream, part: &[u8]) -> io::Result<()> {
-    stream.write_u32(part.len() as u32).await?;
-    stream.write_all(part).await
+/// A stream of parts, each behind its length.
+fn parts(stream: TcpStream) -> Framed<TcpStream, LengthDelimitedCodec> {
+    let mut parts = LengthDelimitedCodec::builder();
+    parts.max_frame_length(MAX_FRAME).new_framed(stream)
 }
 
-async fn read(stream: &mut TcpStream) -> io::Result<Bytes> {
-    let len = stream.read_u32().await? as usize;
-    if len > MAX_FRAME {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    let mut part = vec![0; len];
-    stream.read_exact(&mut part).await?;
-    Ok(part.into())
+async fn next(stream: &mut Framed<TcpStream, LengthDelimitedCodec>) -> io::Result<Bytes> {
+    let part = stream.next().await.ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok(part?.freeze())
 }
 
 #[tokio::main]
