@@ -11,9 +11,10 @@
 //! resumed twice, or a fork. ghmesh does not fork; who resumes snapshots has to restart it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
+use arc_swap::ArcSwap;
 use cache_core::{OpenError, Purpose, SealError};
 use ring::aead::LessSafeKey;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -91,14 +92,15 @@ impl SealingKey {
 pub(crate) struct OpeningKeys {
     /// All of them are derived from this one.
     source: DerivedKey,
-    kept: RwLock<HashMap<Salt, Arc<LessSafeKey>>>,
+    /// Read with each frame, and written when a process is met: the writer makes another table.
+    kept: ArcSwap<HashMap<Salt, Arc<LessSafeKey>>>,
 }
 
 impl OpeningKeys {
     pub(crate) fn new(source: DerivedKey) -> Self {
         Self {
             source,
-            kept: RwLock::default(),
+            kept: ArcSwap::default(),
         }
     }
 
@@ -118,10 +120,9 @@ impl OpeningKeys {
             let bound = header.associated_data(purpose);
             envelope::open(key, header.nonce(), bound, ciphertext).map_err(|_| OpenError)
         };
-        // The table is not locked while something is opened: 8 MiB would keep everybody out for
-        // milliseconds who has met a new process.
-        if let Some(key) = self.kept(&header.salt) {
-            return open(&key);
+        // Nobody waits for whoever is at it: 8 MiB take milliseconds.
+        if let Some(key) = self.kept.load().get(&header.salt) {
+            return open(key);
         }
         let key = derive::expand_aead(&self.source, &header.salt);
         let opened = open(&key)?;
@@ -130,19 +131,20 @@ impl OpeningKeys {
         Ok(opened)
     }
 
-    fn kept(&self, salt: &Salt) -> Option<Arc<LessSafeKey>> {
-        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        kept.get(salt).map(Arc::clone)
-    }
-
     /// At the bound all are forgotten. To derive one again takes about a microsecond, so a fleet
     /// that is larger than the table hardly notices.
     fn keep(&self, salt: Salt, key: LessSafeKey) {
-        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MAX_KEPT {
-            kept.clear();
-        }
-        kept.insert(salt, Arc::new(key));
+        let key = Arc::new(key);
+        self.kept.rcu(|kept| {
+            let is_full = kept.len() >= MAX_KEPT;
+            let mut kept = if is_full {
+                HashMap::new()
+            } else {
+                HashMap::clone(kept)
+            };
+            kept.insert(salt, Arc::clone(&key));
+            kept
+        });
     }
 }
 
