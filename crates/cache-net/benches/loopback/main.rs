@@ -1,7 +1,8 @@
 //! What a frame costs beside bare TCP, on loopback, in the same run.
 //!
 //! `tcp` sends a length and as many bytes to one peer, which sends them back: no names, no
-//! encryption, no streams. `request` is the same through [`P2p`]. `broadcast` goes to four peers,
+//! encryption, no streams. `bare libp2p` is the same through its request-response, and `request`
+//! through [`P2p`]. `broadcast` goes to four peers,
 //! each of which confirms it with an empty reply; `tcp, four` sends to four and waits for a byte
 //! from each.
 #![expect(
@@ -20,6 +21,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 
+mod bare;
+
 const SIZES: [usize; 3] = [4 << 10, 64 << 10, 1 << 20];
 
 criterion_group!(benches, request, broadcast);
@@ -31,11 +34,15 @@ fn request(c: &mut Criterion) {
     let (asker, answerers) = runtime.block_on(fleet(1));
     let to = answerers[0].local_peer();
     let mut tcp = runtime.block_on(tcp_peer(true));
+    let bare = runtime.block_on(bare::Asker::connected());
     for size in SIZES {
         let frame = Bytes::from(vec![7; size]);
         group.throughput(Throughput::Bytes(2 * size as u64));
         group.bench_function(BenchmarkId::new("tcp", size), |b| {
             b.iter(|| runtime.block_on(tcp_round_trip(&mut tcp, &frame, size)));
+        });
+        group.bench_function(BenchmarkId::new("bare libp2p", size), |b| {
+            b.iter(|| runtime.block_on(bare.request(frame.clone())));
         });
         group.bench_function(BenchmarkId::new("request", size), |b| {
             b.iter(|| runtime.block_on(asker.request(to, frame.clone())).unwrap());
