@@ -36,8 +36,8 @@
 //! | upstream | sends the request over HTTP/1.1 and TLS, and counts it |
 //!
 //! A [`Client`] is that stack as a service; [`Octocrab`](octocrab::Octocrab) and [`GitHub`] are
-//! faces over it. Each of its responses has a [`Decision`] among its extensions: why it was
-//! answered so.
+//! faces over it, for a token, for nobody, or for a GitHub [`App`] and each [`Installation`] of it.
+//! Each of its responses has a [`Decision`] among its extensions: why it was answered so.
 //!
 //! # What is cached
 //!

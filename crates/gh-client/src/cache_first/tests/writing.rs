@@ -94,3 +94,20 @@ async fn an_older_copy_does_not_come_back_on_any_member() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn writes_of_one_moment_are_all_sent_each_once_and_none_is_kept() {
+    for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+        let fixture = Fixture::new(|_| answer(502, &[], "it may be done"));
+        let write = || {
+            let write = Request::builder().method(&method).uri("/repos/o/r/issues");
+            fixture.respond(write.body(Body::full("{}")).unwrap())
+        };
+        for response in futures::future::join_all([write(), write(), write()]).await {
+            let expected = told(502, "fwd=method", "it may be done");
+            assert_eq!(told_by(response).await, expected, "{method}");
+        }
+        assert_eq!(fixture.calls(), 3, "{method}");
+        assert_eq!(fixture.cache.stats().entries, 0);
+    }
+}
