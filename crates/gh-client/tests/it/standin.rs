@@ -7,6 +7,7 @@
 
 mod access;
 mod answers;
+mod apps;
 mod control;
 mod faults;
 mod graphql;
