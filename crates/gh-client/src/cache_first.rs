@@ -271,14 +271,16 @@ impl<S: Upward> CacheFirst<S> {
             Ok(Answer::Passing { value, source }) => (value, source, Duration::ZERO),
             Ok(Answer::Private) => {
                 let response = privately.await.map_err(|_| UpstreamError::Lost)??;
+                let decision = response.extensions().get().copied();
+                let decision = decision.unwrap_or(Decision::Miss);
                 return Ok(Some(
-                    Decision::Miss.put_on(Duration::ZERO, lookup.shaped(response)),
+                    decision.put_on(Duration::ZERO, lookup.shaped(response)),
                 ));
             }
             Err(error) => match error.downcast_ref::<Unavailable>() {
-                Some(Unavailable(stored)) => {
+                Some(Unavailable(stored, decision)) => {
                     let stored = stored.clone();
-                    let response = self.present(stored, lookup, Decision::Miss, Duration::ZERO);
+                    let response = self.present(stored, lookup, *decision, Duration::ZERO);
                     return Ok(Some(response));
                 }
                 // What GitHub has said to it, another member could not pass on: hear it ourselves.

@@ -45,6 +45,9 @@ pub enum Decision {
     Method,
     /// By GitHub, because this request or its answer is not to be cached.
     Bypass,
+    /// By ourselves, in GitHub's words: a limit forbids to ask, and there was no entry. In
+    /// `Cache-Status` it is a miss.
+    Refused,
     /// Not at all: the client wanted what is in the cache or nothing, and there is nothing.
     Absent,
 }
@@ -74,7 +77,7 @@ impl Decision {
             Self::Coalesced => "ghmesh; hit; detail=coalesced",
             Self::Revalidated => "ghmesh; hit; detail=revalidated",
             Self::Stale => "ghmesh; hit; detail=stale",
-            Self::Miss => "ghmesh; fwd=uri-miss",
+            Self::Miss | Self::Refused => "ghmesh; fwd=uri-miss",
             Self::Replaced => "ghmesh; fwd=stale",
             Self::Method => "ghmesh; fwd=method",
             Self::Bypass => "ghmesh; fwd=bypass",

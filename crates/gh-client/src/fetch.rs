@@ -15,6 +15,7 @@ use crate::body::{Body, BoxError};
 use crate::collect::Room;
 use crate::condition::Condition;
 use crate::credential::Credential;
+use crate::decision::Decision;
 use crate::error::UpstreamError;
 use crate::etag;
 use crate::limits::{self, Call, Limits, Price};
@@ -75,11 +76,11 @@ pub(crate) struct Ask<S> {
 /// The way to the one client that has asked.
 pub(crate) type Private = oneshot::Sender<Result<Response<Body>, UpstreamError>>;
 
-/// GitHub answered that it cannot answer now: a server error, or a limit. Where there is a stale
-/// entry it is the better answer.
+/// GitHub answered that it cannot answer now: a server error, or a limit. Or we did in its stead, as
+/// the decision says. Where there is a stale entry it is the better answer.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("GitHub answered {}", .0.status)]
-pub(crate) struct Unavailable(pub(crate) Stored);
+pub(crate) struct Unavailable(pub(crate) Stored, pub(crate) Decision);
 
 /// What GitHub is asked about.
 enum Basis {
@@ -117,7 +118,7 @@ where
         let basis = self.basis(stale, proven.as_ref()).await;
         // It goes with the task, which outlives a client that has left.
         let Ok(_place) = Arc::clone(&self.desk.places).try_acquire_owned() else {
-            return self.fail(&basis, proven, Failure::Said(too_busy()));
+            return self.fail(&basis, proven, Failure::Said(too_busy(), Decision::Refused));
         };
         // An invalidation that comes in meanwhile is later than the proof, and voids it.
         let asked_at = self.cache.asked_at(&self.resource);

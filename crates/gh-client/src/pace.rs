@@ -19,6 +19,7 @@ use tower::{Layer, Service, ServiceExt};
 
 use crate::body::Body;
 use crate::credential::Credential;
+use crate::decision::Decision;
 use crate::error::UpstreamError;
 use crate::retry::may_be_repeated;
 use crate::scope::Scopes;
@@ -210,6 +211,7 @@ fn too_long(wait: Duration) -> Response<Body> {
     let seconds = wait.as_millis().div_ceil(1000).max(1);
     let seconds = HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX));
     headers.insert(header::RETRY_AFTER, seconds);
+    response.extensions_mut().insert(Decision::Refused);
     response
 }
 

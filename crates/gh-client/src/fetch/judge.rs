@@ -8,6 +8,7 @@ use http::{Response, StatusCode};
 use super::{Ask, Basis, Desk, Unavailable};
 use crate::body::{Body, BoxError};
 use crate::collect::{Collected, collect};
+use crate::decision::Decision;
 use crate::error::UpstreamError;
 use crate::etag;
 use crate::graphql;
@@ -34,7 +35,7 @@ pub(super) enum WayOut {
 
 /// Why there is no answer.
 pub(super) enum Failure {
-    Said(Stored),
+    Said(Stored, Decision),
     Lost(UpstreamError),
 }
 
@@ -131,9 +132,10 @@ impl<S> Ask<S> {
             let response = Response::from_parts(parts, Body::full(body));
             return Ok(self.privately(Ok(response)));
         }
+        let decision = parts.extensions.get().copied().unwrap_or(Decision::Miss);
         let stored = Stored::new(parts.status, parts.headers, body).given_to(self.principal);
         if is_unavailable {
-            return self.fail(&basis, proven, Failure::Said(stored));
+            return self.fail(&basis, proven, Failure::Said(stored, decision));
         }
         self.desk.proofs.end(&self.resource.key);
         if is_refused && had_a_view {
@@ -178,12 +180,16 @@ impl<S> Ask<S> {
                 return Ok(Fetched::Elsewhere(entry.clone(), Source::Stale));
             }
             (WayOut::Barred, ..) => match failure {
-                Failure::Said(stored) => Ok(stored.into_response()),
+                Failure::Said(stored, decision) => {
+                    let mut response = stored.into_response();
+                    response.extensions_mut().insert(decision);
+                    Ok(response)
+                }
                 Failure::Lost(error) => Err(error),
             },
             _ => {
                 return Err(match failure {
-                    Failure::Said(stored) => Unavailable(stored).into(),
+                    Failure::Said(stored, decision) => Unavailable(stored, decision).into(),
                     Failure::Lost(error) => error.into(),
                 });
             }

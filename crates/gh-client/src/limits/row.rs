@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Call, Price, RateLimit};
 use crate::body::Body;
+use crate::decision::Decision;
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 pub(super) const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
@@ -229,6 +230,7 @@ impl LimitRow {
         if let Ok(resource) = HeaderValue::try_from(&self.resource) {
             headers.insert(RESOURCE, resource);
         }
+        response.extensions_mut().insert(Decision::Refused);
         response
     }
 }

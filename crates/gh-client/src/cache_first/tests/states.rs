@@ -67,7 +67,11 @@ async fn holds(state: GitHub, truth: Truth) {
     for path in ["/unknown", "/unknown/too"] {
         let before = calls();
         match (ask(path).await, truth) {
-            (Ok(response), Ok(status)) => assert_eq!(response.status(), status, "{state:?}"),
+            (Ok(response), Ok(status)) => {
+                assert_eq!(response.status(), status, "{state:?}");
+                let decision = response.extensions().get::<Decision>().unwrap();
+                assert_eq!(decision.has_heard_github(), calls() > before, "{state:?}");
+            }
             (Err(error), Err(words)) => assert!(error.to_string().contains(words), "{error}"),
             (answer, _) => panic!("{state:?}: {answer:?}"),
         }
