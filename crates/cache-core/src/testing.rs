@@ -10,7 +10,7 @@ mod disk;
 mod network;
 mod sealer;
 
-pub use clock::{ManualClock, VirtualClock};
+pub use clock::{ManualClock, SteppedClock, VirtualClock};
 pub use disk::MemoryDisk;
 pub use network::{MemoryNetwork, MemoryTransport, Traffic};
 pub use sealer::TestSealer;

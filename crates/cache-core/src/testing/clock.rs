@@ -1,7 +1,7 @@
 //! Clocks that tests move.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -77,5 +77,35 @@ impl VirtualClock {
 impl Clock for VirtualClock {
     fn now(&self) -> MeshTime {
         self.at_start.saturating_add(self.start.elapsed())
+    }
+}
+
+/// A clock that goes with Tokio's, as [`VirtualClock`] does, and can be set on or back while it is
+/// used. Clones are the same clock.
+#[derive(Clone, Debug)]
+pub struct SteppedClock {
+    steady: VirtualClock,
+    /// In milliseconds; negative where it is behind.
+    ahead: Arc<AtomicI64>,
+}
+
+impl SteppedClock {
+    /// One that is so many milliseconds ahead of `steady`, or behind.
+    pub fn new(steady: VirtualClock, ahead: i64) -> Self {
+        let ahead = Arc::new(AtomicI64::new(ahead));
+        Self { steady, ahead }
+    }
+
+    /// Sets it on by so many milliseconds, or back.
+    pub fn step(&self, by: i64) {
+        self.ahead.fetch_add(by, Ordering::Relaxed);
+    }
+}
+
+impl Clock for SteppedClock {
+    fn now(&self) -> MeshTime {
+        let steady = self.steady.now().as_millis();
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        MeshTime::from_millis(steady.saturating_add_signed(ahead))
     }
 }

@@ -15,19 +15,17 @@ use crate::tier::{Recalled, Tier};
 use crate::time::MeshTime;
 use crate::tombstone::{Target, Tombstone};
 
-/// How long a change waits before a crash cannot undo it.
-const WRITTEN_AFTER: Duration = Duration::from_secs(1);
-
 /// A disk for nodes that are started again. Clones are the same disk.
 ///
 /// It keeps what it is given without a thread or a file, so that a run can be had again from its
 /// seed. What came in less than a second ago is lost in a [crash](Self::crash), as with a process
 /// that is killed. Not bounded: a test puts no more on it than it means to.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct MemoryDisk(Arc<Mutex<Contents>>);
 
-#[derive(Default)]
 struct Contents {
+    /// How long a change waits before a crash cannot undo it.
+    written_after: Duration,
     written: Written,
     /// With when they came.
     pending: VecDeque<(Instant, Change)>,
@@ -49,7 +47,22 @@ enum Change {
     CutOff(MeshTime),
 }
 
+impl Default for MemoryDisk {
+    fn default() -> Self {
+        Self::writing_after(Duration::from_secs(1))
+    }
+}
+
 impl MemoryDisk {
+    /// One that is so slow: what came in later than that before a crash is lost in it.
+    pub fn writing_after(delay: Duration) -> Self {
+        Self(Arc::new(Mutex::new(Contents {
+            written_after: delay,
+            written: Written::default(),
+            pending: VecDeque::new(),
+        })))
+    }
+
     /// Loses what has not been written yet. Called after the cache is gone.
     pub fn crash(&self) {
         let mut contents = self.contents();
@@ -83,7 +96,7 @@ impl MemoryDisk {
 impl Contents {
     fn settle(&mut self) {
         while let Some((since, change)) = self.pending.front() {
-            if since.elapsed() < WRITTEN_AFTER {
+            if since.elapsed() < self.written_after {
                 return;
             }
             self.written.apply(change);

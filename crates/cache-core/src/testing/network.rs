@@ -70,20 +70,26 @@ impl MemoryNetwork {
         self
     }
 
-    /// Each member is connected to `2 × rings` others only, and passes on what it has been told and
-    /// has acknowledged: gossip, as in a fleet too large for each to know all.
-    ///
-    /// Members stand in so many rings, each in another order, and are connected to their neighbours.
-    /// A broadcast is told to these, and by each of them, when it comes in first, to its own, but the
-    /// one that it came from. Nobody's word of having got it comes back.
+    /// Each member is connected to `2 × rings` others only, and [gossips](Self::with_gossip), as in a
+    /// fleet too large for each to know all. Members stand in so many rings, each in another order,
+    /// and are connected to their neighbours.
     #[must_use]
     pub fn with_rings(self, rings: usize) -> Self {
         self.net().rings = Some(rings);
+        self.with_gossip()
+    }
+
+    /// Each member passes on what it has been told and has acknowledged: a broadcast is told to those
+    /// that are connected, and by each of them, when it comes in first, to those that it is connected
+    /// to, but the one that it came from. Nobody's word of having got it comes back.
+    #[must_use]
+    pub fn with_gossip(self) -> Self {
+        self.net().gossips = true;
         self
     }
 
     /// All members are connected to the one of this name and to nobody else: as if nobody could be
-    /// dialled but that one. A broadcast reaches the neighbours only.
+    /// dialled but that one. A broadcast reaches the neighbours only, without [gossip](Self::with_gossip).
     ///
     /// # Panics
     ///
@@ -143,11 +149,16 @@ impl MemoryNetwork {
         self.net().severed.insert((a.min(b), a.max(b)));
     }
 
-    /// Undoes [`partition`](Self::partition) and [`sever`](Self::sever).
+    /// Loses whatever one member sends to another from now on, replies included, but not what comes
+    /// back. They go on seeing each other.
+    pub fn mute(&self, from: PeerId, to: PeerId) {
+        self.net().muted.insert((from, to));
+    }
+
+    /// Undoes [`partition`](Self::partition), [`sever`](Self::sever) and [`mute`](Self::mute). Who
+    /// did not see each other have a new connection.
     pub fn heal(&self) {
-        let mut net = self.net();
-        net.cut_off.clear();
-        net.severed.clear();
+        self.net().heal();
     }
 
     /// Lets a member hear nothing from now on, as a process that was stopped does. The others go on

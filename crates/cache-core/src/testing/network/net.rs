@@ -40,9 +40,15 @@ pub(super) struct Net {
     pub(super) cut_off: BTreeSet<PeerId>,
     /// Pairs whose connection is cut, the lesser name first.
     pub(super) severed: BTreeSet<(PeerId, PeerId)>,
+    /// Who hears nothing of whom, in the order of sender and receiver.
+    pub(super) muted: BTreeSet<(PeerId, PeerId)>,
+    /// When pairs saw each other again, the lesser name first.
+    reconnected: BTreeMap<(PeerId, PeerId), Instant>,
     /// Members that hear nothing and say nothing, and look as if they did.
     pub(super) frozen: BTreeSet<PeerId>,
     pub(super) rings: Option<usize>,
+    /// Whether members pass on what they are told.
+    pub(super) gossips: bool,
     /// The one to whom all others are connected, and to nobody else.
     pub(super) hub: Option<PeerId>,
     /// Who is connected to whom where there are rings; made anew when members come.
@@ -81,8 +87,11 @@ impl Net {
             slow: BTreeMap::new(),
             cut_off: BTreeSet::new(),
             severed: BTreeSet::new(),
+            muted: BTreeSet::new(),
+            reconnected: BTreeMap::new(),
             frozen: BTreeSet::new(),
             rings: None,
+            gossips: false,
             hub: None,
             neighbours: BTreeMap::new(),
             members: BTreeMap::new(),
@@ -105,9 +114,15 @@ impl Net {
         self.neighbours.clear();
     }
 
+    pub(super) fn inbox(&self, member: PeerId) -> Option<mpsc::Sender<Inbound>> {
+        Some(self.members.get(&member)?.inbox.clone())
+    }
+
     /// A number for a broadcast, where members pass them on.
     pub(super) fn publish(&mut self, by: PeerId) -> Option<u64> {
-        self.rings?;
+        if !self.gossips {
+            return None;
+        }
         self.published += 1;
         let forgotten = self.published.saturating_sub(REMEMBERED);
         self.reached = self.reached.split_off(&(forgotten, PeerId::LOCAL));
@@ -143,7 +158,28 @@ impl Net {
             true => Direction::Inbound,
             false => Direction::Outbound,
         };
-        Some((id, member.since.max(us.since), direction))
+        let reconnected = self.reconnected.get(&pair(local, id)).copied();
+        let since = member.since.max(us.since);
+        Some((id, reconnected.map_or(since, |at| since.max(at)), direction))
+    }
+
+    /// Connects all who were cut off from each other.
+    pub(super) fn heal(&mut self) {
+        let members = || self.members.keys().copied();
+        let apart = |one: &PeerId, other: &PeerId| self.is_cut(*one, *other);
+        let pairs = members().flat_map(|one| members().map(move |other| (one, other)));
+        let pairs = pairs.filter(|(one, other)| one < other && apart(one, other));
+        let now = Instant::now();
+        let again: Vec<_> = pairs.map(|pair| (pair, now)).collect();
+        self.reconnected.extend(again);
+        self.cut_off.clear();
+        self.severed.clear();
+        self.muted.clear();
+    }
+
+    fn is_cut(&self, one: PeerId, other: PeerId) -> bool {
+        self.cut_off.contains(&one) != self.cut_off.contains(&other)
+            || self.severed.contains(&pair(one, other))
     }
 
     /// What a frame and its reply take together, usually.
@@ -167,7 +203,8 @@ impl Net {
                 bytes: bytes as u64,
             };
         let is_frozen = self.frozen.contains(&to) || self.frozen.contains(&from);
-        if is_frozen || self.rng.random_bool(self.loss) {
+        let is_muted = self.muted.contains(&(from, to));
+        if is_frozen || is_muted || self.rng.random_bool(self.loss) {
             return Ok(Fate::Lost);
         }
         let latency = self.latency(from, to);
@@ -180,12 +217,10 @@ impl Net {
 
     /// A member that another one can see.
     fn member(&self, from: PeerId, to: PeerId) -> Option<&Member> {
-        let is_severed = || self.severed.contains(&(from.min(to), from.max(to)));
-        let is_cut_off = self.cut_off.contains(&from) != self.cut_off.contains(&to);
         let is_apart = self.hub.is_some_and(|hub| hub != from && hub != to);
         let member = self.members.get(&to)?;
         let is_seen =
-            from != to && !is_apart && !is_cut_off && !is_severed() && !member.inbox.is_closed();
+            from != to && !is_apart && !self.is_cut(from, to) && !member.inbox.is_closed();
         is_seen.then_some(member)
     }
 
@@ -214,6 +249,10 @@ impl Net {
             }
         }
     }
+}
+
+fn pair(one: PeerId, other: PeerId) -> (PeerId, PeerId) {
+    (one.min(other), one.max(other))
 }
 
 /// Tokio's time goes in milliseconds from when the runtime was made, which is a little before the

@@ -93,6 +93,21 @@ impl Transport for MemoryTransport {
 }
 
 impl MemoryNetwork {
+    /// Asks a member from outside the network, as a test does that wants to know what it knows:
+    /// whoever is connected, at once, and not counted as traffic.
+    pub async fn ask(&self, member: PeerId, frame: Bytes) -> Option<Bytes> {
+        let inbox = self.net().inbox(member)?;
+        let (reply, replied) = Replier::new();
+        let inbound = Inbound {
+            from: PeerId::LOCAL,
+            kind: FrameKind::Request,
+            frame,
+            reply,
+        };
+        inbox.try_send(inbound).ok()?;
+        replied.await.ok()
+    }
+
     /// Carries a frame there and the reply back, within the deadline.
     async fn carry(
         &self,
