@@ -18,7 +18,7 @@ use std::time::Duration;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use serde::{Deserialize, Serialize};
-use tokio::time::{self, MissedTickBehavior};
+use tokio::time::{self, Instant, MissedTickBehavior};
 
 use crate::digest::{Fingerprint, Known, Summary};
 use crate::key::Key;
@@ -39,6 +39,10 @@ mod pull;
 
 /// How often the list of peers is looked at for new ones.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// By so much the clock has to be off from where it went to have been set. In an hour it drifts by a
+/// fraction of that, and a drift counts for nothing.
+const CLOCK_STEP: Duration = Duration::from_secs(1);
 
 /// Rounds under way at one time. Further peers wait for their turn.
 const MAX_ROUNDS: usize = 8;
@@ -104,16 +108,24 @@ pub(crate) async fn run(replica: Arc<Replica>, transport: Arc<dyn Transport>) {
     let mut interval = time::interval(LOOK_INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut rounds = FuturesUnordered::new();
+    let mut started = (Instant::now(), replica.now());
     loop {
         tokio::select! {
             biased;
             _ = interval.tick() => {
-                let peers = transport.peers().iter().map(|peer| peer.id).collect();
-                replica.due.see(&peers);
+                // By the clock as it was, what there is may have been refused, or let go of.
+                let due = started.1.saturating_add(started.0.elapsed());
+                let now = replica.now();
+                if now.since(due).max(due.since(now)) >= CLOCK_STEP {
+                    started = (Instant::now(), now);
+                    replica.due.owe_all();
+                }
+                let peers = transport.peers().into_iter();
+                replica.due.see(&peers.map(|peer| (peer.id, peer.age)).collect());
             }
             () = replica.due.changed() => {}
             Some((peer, round)) = rounds.next() => {
-                if round == Round::Done {
+                if matches!(round, Round::Same | Round::Done) {
                     replica.set_caught_up();
                 }
                 replica.due.end(&peer, round);

@@ -61,6 +61,11 @@ impl Known {
         self.stored_at
     }
 
+    /// The digest of what that version holds.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
     pub(crate) fn of(key: Key, version: Version, heat: Option<Heat>) -> Self {
         Self {
             key,

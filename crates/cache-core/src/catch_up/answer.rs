@@ -49,8 +49,9 @@ impl Answers {
         let replica = Arc::clone(&self.replica);
         self.tasks.spawn(async move {
             let reply = reply(&replica, question).await;
-            if matches!(reply, Some(Reply::Sums(_))) {
-                replica.due.differs(&from);
+            if let Some(Reply::Same | Reply::Sums(_)) = reply {
+                let differs = reply != Some(Reply::Same);
+                replica.due.compared(&from, differs);
             }
             if let Some(frame) = reply.and_then(|reply| Message::Reply(reply).encode().ok()) {
                 to.send(frame);

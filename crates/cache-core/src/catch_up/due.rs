@@ -1,6 +1,6 @@
 //! With which peers a member has to catch up, and when.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,8 +13,17 @@ use crate::peer::PeerId;
 pub(super) const TURN: Duration = Duration::from_secs(30);
 
 /// The least time from one round with a peer to the next that is due because of something that has
-/// not reached one of the two.
-const PAUSE: Duration = Duration::from_secs(5);
+/// not reached one of the two. With the five seconds after which a transport knows that, and those
+/// that a peer may take to be reminded, members are equal within ten.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// A peer that lacks something is reminded so often. One that has not come by then is left to the
+/// draw: it may be of a release that does not catch up, or have far too much to do.
+const REMINDERS: u32 = 10;
+
+/// With so many peers at most there is a round with each when one is gone, or has let go of what is
+/// lacking here. In larger fleets a put is passed on by whoever gets it, and does not hang on one.
+const FEW: usize = 64;
 
 /// The peers in sight, and whose turn it is. Bounded by whoever bounds the connections.
 #[derive(Debug)]
@@ -27,6 +36,10 @@ pub(crate) struct Due {
 struct Table {
     local: PeerId,
     peers: BTreeMap<PeerId, Turn>,
+    /// When the peers in sight were last looked at.
+    looked: Option<Instant>,
+    /// When all were last due because one had let go of what is lacking here.
+    sought: Option<Instant>,
     /// When a peer is next drawn, and how many have been.
     next_draw: Option<Instant>,
     draws: u64,
@@ -39,6 +52,8 @@ struct Turn {
     due: Option<Instant>,
     began: Option<Instant>,
     is_under_way: bool,
+    /// It lacks something, until it has compared: how often it is still to be reminded.
+    reminders: u32,
     /// It has not answered in the last round, and was not heard since.
     is_silent: bool,
 }
@@ -46,6 +61,8 @@ struct Turn {
 /// What has come of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Round {
+    /// Both know the same.
+    Same,
     /// All that the peer knows of is known here.
     Done,
     /// All that the peer knows of is known, but not all of it is here yet.
@@ -62,6 +79,8 @@ impl Due {
             table: Mutex::new(Table {
                 local,
                 peers: BTreeMap::new(),
+                looked: None,
+                sought: None,
                 next_draw: None,
                 draws: 0,
             }),
@@ -69,17 +88,21 @@ impl Due {
         }
     }
 
-    /// Something has not reached a peer, or one may not have reached us: a round is due soon.
+    /// Something has not reached a peer. Rounds with it are due until it has compared, too: each
+    /// member pulls, so that ours brings it nothing but the word that we differ.
     pub(crate) fn owe(&self, peer: &PeerId) {
         self.change(peer, |turn, now| {
-            turn.fall_due(turn.began.map_or(now, |began| now.max(began + PAUSE)));
+            turn.reminders = REMINDERS;
+            turn.fall_due(turn.soonest(now));
         });
     }
 
-    /// A peer compares, and knows something else: a round is due, unless there has just been one.
-    pub(crate) fn differs(&self, peer: &PeerId) {
+    /// A peer compares. Where it knows something else a round is due, unless there has just been
+    /// one: then this one may well be the answer to that.
+    pub(crate) fn compared(&self, peer: &PeerId, differs: bool) {
         self.change(peer, |turn, now| {
-            if turn.began.is_none_or(|began| began + TURN <= now) {
+            turn.reminders = 0;
+            if differs && turn.began.is_none_or(|began| began + PAUSE <= now) {
                 turn.fall_due(now);
             }
         });
@@ -103,12 +126,32 @@ impl Due {
         self.changed.notify_one();
     }
 
-    /// These are the peers in sight. With one that is new a round is due at once.
-    pub(super) fn see(&self, peers: &BTreeSet<PeerId>) {
+    /// A peer had what we lack, and has it no more: another one may. Rounds are due with all, but for
+    /// once in a turn, since it may be that nobody has it.
+    pub(super) fn seek(&self) {
         let now = Instant::now();
         let mut table = self.table();
-        table.peers.retain(|peer, _| peers.contains(peer));
-        for peer in peers {
+        if table.sought.is_none_or(|sought| sought + TURN <= now) {
+            table.sought = Some(now);
+            table.all_fall_due(now);
+        }
+    }
+
+    /// These are the peers in sight, and for how long they have been. With one that is new a round is
+    /// due at once; and with all where one is gone, which may have told some what others lack.
+    pub(super) fn see(&self, peers: &BTreeMap<PeerId, Duration>) {
+        let now = Instant::now();
+        let mut table = self.table();
+        let since_last_look = table.looked.map_or(Duration::MAX, |last| now - last);
+        table.looked = Some(now);
+        let known = table.peers.len();
+        // One whose connection is younger than that was gone in between.
+        let has_stayed = |peer: &PeerId| peers.get(peer).is_some_and(|age| *age >= since_last_look);
+        table.peers.retain(|peer, _| has_stayed(peer));
+        if table.peers.len() < known {
+            table.all_fall_due(now);
+        }
+        for peer in peers.keys() {
             let new = || Turn {
                 due: Some(now),
                 ..Turn::default()
@@ -142,6 +185,11 @@ impl Due {
             turn.is_under_way = false;
             turn.is_silent = round == Round::Unanswered;
             match round {
+                Round::Same => turn.reminders = 0,
+                Round::Done if turn.reminders > 0 => {
+                    turn.reminders -= 1;
+                    turn.fall_due(now + PAUSE);
+                }
                 Round::Done => {}
                 Round::LeftOver => turn.fall_due(now + TURN),
                 Round::Vain | Round::Unanswered => turn.fall_due(now + PAUSE),
@@ -170,6 +218,14 @@ impl Due {
 }
 
 impl Table {
+    /// A round is due with everybody, where they are few.
+    fn all_fall_due(&mut self, now: Instant) {
+        if self.peers.len() <= FEW {
+            let turns = self.peers.values_mut();
+            turns.for_each(|turn| turn.fall_due(turn.soonest(now)));
+        }
+    }
+
     /// From time to time it is the turn of one of the peers, each with the same chance. The draws
     /// follow from the name, so that members that were started together differ.
     fn draw(&mut self, now: Instant) {
@@ -191,6 +247,11 @@ impl Table {
 }
 
 impl Turn {
+    /// When a round may begin because of something that has not reached one of the two.
+    fn soonest(&self, now: Instant) -> Instant {
+        self.began.map_or(now, |began| now.max(began + PAUSE))
+    }
+
     /// A round is due from this moment on, or an earlier one from which on it was.
     fn fall_due(&mut self, at: Instant) {
         self.due = Some(self.due.map_or(at, |due| due.min(at)));

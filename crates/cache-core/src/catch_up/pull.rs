@@ -35,10 +35,12 @@ pub(super) async fn catch_up_with(
     };
     let mut is_vain = false;
     let mut is_left_over = false;
+    let mut is_same = false;
     let mut take = |received| is_vain |= received == Received::FromTheFuture;
     let pull = async {
         let ours = replica.summary();
         let Reply::Sums(theirs) = ask(Question::Compare(ours.root())).await? else {
+            is_same = true;
             return Some(());
         };
         // Tombstones first: what they cover need not be fetched.
@@ -109,6 +111,7 @@ pub(super) async fn catch_up_with(
         None => Round::Unanswered,
         Some(()) if is_vain => Round::Vain,
         Some(()) if is_left_over => Round::LeftOver,
+        Some(()) if is_same => Round::Same,
         Some(()) => Round::Done,
     }
 }
@@ -122,8 +125,13 @@ async fn wanted(
     mut versions: Vec<Known>,
     room: &mut usize,
 ) -> Vec<Key> {
+    versions.retain(|known| replica.lacks(known));
     // What the peer does not have any more, it need not be asked for.
-    versions.retain(|known| known.heat.is_some() && replica.lacks(known));
+    let lacking = versions.len();
+    versions.retain(|known| known.heat.is_some());
+    if versions.len() < lacking {
+        replica.due.seek();
+    }
     for known in &versions {
         replica.elsewhere.note(known.key, peer, known.stored_at);
     }

@@ -113,6 +113,60 @@ async fn what_a_lossy_network_swallowed_comes_by_and_by() {
     }
 }
 
+/// Long enough for a lost frame to be noticed, and made up for.
+const SOON: Duration = Duration::from_secs(10);
+
+#[tokio::test(start_paused = true)]
+async fn who_has_missed_a_put_has_it_ten_seconds_later_though_the_two_have_just_compared() {
+    let (network, clock) = (MemoryNetwork::new(1), VirtualClock::default());
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let caches = names.map(|name| cache(&network, clock, name));
+    time::sleep(Duration::from_millis(2_500)).await;
+    network.mute(caches[0].local_peer(), caches[1].local_peer());
+    put(&caches[0], 1, b"value");
+    time::sleep(Duration::from_millis(1)).await;
+    network.heal();
+    assert_eq!(holds(&caches[1], 1).await, None);
+    time::sleep(SOON).await;
+    assert_eq!(holds(&caches[1], 1).await.unwrap(), "value");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_that_died_had_told_some_the_others_have_soon() {
+    let (network, clock) = (MemoryNetwork::new(1), VirtualClock::default());
+    let caches = ["b", "c", "d", "e"].map(|name| cache(&network, clock, name));
+    let dying = cache(&network, clock, "dying");
+    time::sleep(A_WHILE).await;
+    network.mute(dying.local_peer(), caches[3].local_peer());
+    put(&dying, 1, b"value");
+    time::sleep(Duration::from_millis(100)).await;
+    drop(dying);
+    time::sleep(A_WHILE).await;
+    assert_eq!(holds(&caches[3], 1).await.unwrap(), "value");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_its_origin_has_had_to_let_go_is_got_from_whoever_was_told() {
+    for missing in 0..4 {
+        let (network, clock) = (MemoryNetwork::new(1), VirtualClock::default());
+        let builder = Cache::builder().clock(clock).max_entries(8);
+        let small = builder.transport(network.join("small")).build();
+        let caches = ["b", "c", "d", "e"].map(|name| cache(&network, clock, name));
+        time::sleep(A_WHILE).await;
+        network.mute(small.local_peer(), caches[missing].local_peer());
+        for name in 0..20 {
+            put(&small, name, b"value");
+        }
+        time::sleep(Duration::from_millis(1)).await;
+        network.heal();
+        time::sleep(SOON).await;
+        for name in 0..20 {
+            let held = holds(&caches[missing], name).await;
+            assert_eq!(held.unwrap(), "value", "{name}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn more_than_a_round_asks_for_takes_several_the_newest_first() {
     let (network, clock) = (MemoryNetwork::new(4), VirtualClock::default());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cache_core::testing::{ManualClock, MemoryNetwork, VirtualClock};
+use cache_core::testing::{ManualClock, MemoryNetwork, SteppedClock, VirtualClock};
 use cache_core::{Cache, Clock, Fetched, Freshness, Lifetime, MeshTime};
 use tempfile::TempDir;
 use tokio::time::sleep;
@@ -148,6 +148,27 @@ async fn who_comes_with_a_wrong_clock_gets_what_the_others_have_once_it_is_put_r
         sleep(secs(1)).await;
         assert_eq!(value(&late, key(1)).await, Some("value".into()), "{n}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_let_go_of_while_the_clock_was_set_back_is_there_again_when_it_is_set_on() {
+    let network = MemoryNetwork::new(1);
+    let clock = VirtualClock::default();
+    let a = node(&network, clock, "a");
+    let stepped = SteppedClock::new(clock, 0);
+    let b = Cache::builder()
+        .clock(stepped.clone())
+        .transport(network.join("b"))
+        .build();
+    sleep(secs(5)).await;
+    a.put(key(1), "value".into(), DAY);
+    sleep(secs(1)).await;
+    stepped.step(-300_000);
+    assert_eq!(value(&b, key(1)).await, None, "of five minutes later");
+    sleep(secs(1)).await;
+    stepped.step(300_000);
+    sleep(secs(3)).await;
+    assert_eq!(value(&b, key(1)).await, Some("value".into()));
 }
 
 #[tokio::test(start_paused = true)]
