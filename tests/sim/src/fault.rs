@@ -9,6 +9,8 @@ pub enum Fault {
     Partition(Vec<usize>),
     /// These two see each other no more, but everybody else.
     Sever(usize, usize),
+    /// The second one hears nothing of the first one any more, but the first one of the second.
+    Mute(usize, usize),
     /// All see all again.
     Heal,
     /// This share of all frames is lost.
@@ -31,6 +33,8 @@ pub enum Fault {
     Start(usize),
     /// A node that has ended loses its disk.
     Wipe(usize),
+    /// A node's clock is set on or back by so many milliseconds, while it is at it.
+    Step(usize, i64),
     /// Upstream answers with errors.
     UpstreamDown,
     /// It answers as usual.
@@ -38,17 +42,12 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whether what members see of each other changes, or one of them dies. Each of these may cost
-    /// one call more for each key.
+    /// Whether members lose sight of each other, or one of them ends. Each of these may cost one call
+    /// more for each answer.
     pub(crate) fn costs_a_call(&self) -> bool {
         matches!(
             self,
-            Self::Partition(_)
-                | Self::Sever(..)
-                | Self::Heal
-                | Self::Crash(_)
-                | Self::Stop(_)
-                | Self::Start(_)
+            Self::Partition(_) | Self::Sever(..) | Self::Crash(_) | Self::Stop(_)
         )
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cache_core::testing::{MemoryDisk, MemoryNetwork, VirtualClock};
+use cache_core::testing::{MemoryDisk, MemoryNetwork, SteppedClock, VirtualClock};
 use cache_core::{Cache, Clock, PeerId};
 use tokio::task::{self, JoinSet};
 use tokio::time::Instant;
@@ -23,12 +23,13 @@ pub(crate) struct Fleet {
 pub(crate) struct Node {
     pub(crate) machine: Machine,
     pub(crate) process: Option<Process>,
+    clock: SteppedClock,
     disk: Option<MemoryDisk>,
 }
 
 /// A node's process, from its start to its end.
 pub(crate) struct Process {
-    pub(crate) cache: Cache,
+    pub(crate) cache: Arc<Cache>,
     /// Its callers, who end with it.
     pub(crate) callers: JoinSet<()>,
     /// When it invalidated what.
@@ -50,7 +51,8 @@ impl Fleet {
         let nodes = machines.iter().map(|machine| Node {
             machine: *machine,
             process: None,
-            disk: machine.has_disk.then(MemoryDisk::default),
+            clock: SteppedClock::new(clock, machine.ahead),
+            disk: machine.new_disk(),
         });
         let mut fleet = Self {
             network,
@@ -69,6 +71,7 @@ impl Fleet {
         match fault {
             Fault::Partition(side) => network.partition(side.iter().map(|n| name(*n))),
             Fault::Sever(a, b) => network.sever(name(*a), name(*b)),
+            Fault::Mute(from, to) => network.mute(name(*from), name(*to)),
             Fault::Heal => network.heal(),
             Fault::Loss(share) => network.set_loss(*share),
             Fault::Duplication(share) => network.set_duplication(*share),
@@ -80,6 +83,7 @@ impl Fleet {
             Fault::Stop(node) => self.stop(*node).await,
             Fault::Start(node) => self.start(*node),
             Fault::Wipe(node) => self.wipe(*node),
+            Fault::Step(node, by) => self.nodes[*node].clock.step(*by),
             Fault::UpstreamDown => upstream.set_down(true),
             Fault::UpstreamUp => upstream.set_down(false),
         }
@@ -100,18 +104,32 @@ impl Fleet {
         }
     }
 
+    /// Cuts a node off from each of the others.
+    pub(crate) fn lose(&self, number: usize) {
+        for other in (0..self.nodes.len()).filter(|other| *other != number) {
+            self.network.sever(name(number), name(other));
+        }
+    }
+
     /// Whether a node's clock is about right, or was set right by upstream.
     pub(crate) fn is_on_time(&self, number: usize) -> bool {
-        let clocks = [
-            self.clock.now(),
-            self.cache(number).map_or(self.clock.now(), Cache::now),
-        ];
-        clocks[0].since(clocks[1]).max(clocks[1].since(clocks[0])) < CLOCKS
+        let right = self.clock.now();
+        let theirs = self.cache(number).map_or(right, Cache::now);
+        right.since(theirs).max(theirs.since(right)) < CLOCKS
     }
 
     pub(crate) fn cache(&self, number: usize) -> Option<&Cache> {
         let process = self.nodes[number].process.as_ref()?;
         Some(&process.cache)
+    }
+
+    /// A node has invalidated something at this moment.
+    pub(crate) fn note_write(&self, number: usize, written: Written) {
+        if let Some(process) = &self.nodes[number].process {
+            let writes = process.writes.lock();
+            let mut writes = writes.unwrap_or_else(PoisonError::into_inner);
+            writes.push((Instant::now(), written));
+        }
     }
 
     /// What the processes that are alive have invalidated.
@@ -125,7 +143,6 @@ impl Fleet {
     }
 
     fn start(&mut self, number: usize) {
-        let clock = self.clock_of(number);
         let transport = self.nodes[number].process.is_none();
         let transport = transport.then(|| self.network.join(&number.to_string()));
         let Some(transport) = transport else {
@@ -134,14 +151,14 @@ impl Fleet {
         let node = &mut self.nodes[number];
         let mut builder = Cache::builder()
             .transport(transport)
-            .clock(clock)
+            .clock(node.clock.clone())
             .max_bytes(node.machine.max_bytes)
             .in_turn();
         if let Some(disk) = &node.disk {
             builder = builder.memory_disk(disk.clone());
         }
         node.process = Some(Process {
-            cache: builder.build(),
+            cache: Arc::new(builder.build()),
             callers: JoinSet::new(),
             writes: Arc::default(),
         });
@@ -173,17 +190,7 @@ impl Fleet {
     fn wipe(&mut self, number: usize) {
         let node = &mut self.nodes[number];
         if node.process.is_none() && node.disk.is_some() {
-            node.disk = Some(MemoryDisk::default());
-        }
-    }
-
-    fn clock_of(&self, number: usize) -> VirtualClock {
-        let ahead = self.nodes[number].machine.ahead;
-        let by = Duration::from_millis(ahead.unsigned_abs());
-        if ahead < 0 {
-            self.clock.behind_by(by)
-        } else {
-            self.clock.ahead_by(by)
+            node.disk = node.machine.new_disk();
         }
     }
 }

@@ -7,14 +7,15 @@
 //!
 //! | question | file |
 //! | --- | --- |
-//! | what happens when? | `plan.rs`; what befalls whom: `fault.rs` |
+//! | what happens when? | `plan.rs`, drawn by `plan/lot.rs`; what befalls whom: `fault.rs` |
 //! | what is asked, and what may be answered? | `question.rs`, `upstream.rs` |
 //! | which nodes are there, and how do they come and go? | `fleet.rs` |
 //! | what must hold? | `promises.rs` for every answer, `rest.rs` once there is peace |
-//! | what has it cost, and how is it seen again? | `report.rs` |
+//! | what has it cost, and what may it? | `report.rs`, `budget.rs` |
 //! | do the checks find what is broken? | `flaw.rs`, which breaks it |
 //! | who runs many seeds? | `sweep.rs` |
 
+mod budget;
 mod fault;
 mod flaw;
 mod fleet;
@@ -28,9 +29,10 @@ mod run;
 mod sweep;
 mod upstream;
 
+pub use budget::{Budget, ORDINARY};
 pub use fault::Fault;
 pub use flaw::Flaw;
-pub use plan::{Event, Plan, Weather};
+pub use plan::{Event, Plan, Topology, Weather};
 pub use report::{Cost, Report};
 pub use run::run;
 pub use sweep::sweep;

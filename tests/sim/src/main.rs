@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use sim::{Cost, Plan, run, sweep};
+use sim::{Budget, Cost, Plan, run, sweep};
 
 /// Runs fleets in virtual time, under faults that follow from a seed.
 #[derive(Parser)]
@@ -19,6 +19,9 @@ struct Args {
     /// One seed alone, twice, with its faults.
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
+    /// Records what the ordinary tests' fleets cost, as what they may cost.
+    #[arg(long, conflicts_with_all = ["seeds", "from", "seed", "nodes"])]
+    update_budget: bool,
     /// Nodes in each fleet.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(2..))]
     nodes: u16,
@@ -27,6 +30,9 @@ struct Args {
 fn main() -> ExitCode {
     let args = Args::parse();
     let done = match args.seed {
+        _ if args.update_budget => Budget::measure()
+            .and_then(|budget| budget.record())
+            .map(|()| true),
         Some(seed) => replay(seed, args.nodes.into()),
         None => run_all(&args),
     };
@@ -43,9 +49,10 @@ fn main() -> ExitCode {
 /// Tells whether all promises were kept.
 fn run_all(args: &Args) -> io::Result<bool> {
     let seeds = args.from..args.from.saturating_add(args.seeds);
-    let (mut cost, mut failed) = (Cost::default(), 0);
+    let (mut cost, mut failed, mut longest_wait) = (Cost::default(), 0, Duration::ZERO);
     sweep(seeds, args.nodes.into(), |report| {
         cost = cost + report.cost;
+        longest_wait = longest_wait.max(report.longest_wait);
         if !report.broken.is_empty() {
             failed += 1;
             println!("{report}");
@@ -53,13 +60,14 @@ fn run_all(args: &Args) -> io::Result<bool> {
     })?;
     let Args { seeds, nodes, .. } = args;
     println!("{seeds} seeds of {nodes} nodes, {failed} failed: {cost}");
+    println!("the longest that anybody waited: {longest_wait:?}");
     Ok(failed == 0)
 }
 
 /// Runs a seed twice; tells whether all promises were kept, and both runs were the same.
 fn replay(seed: u64, nodes: usize) -> io::Result<bool> {
     let plan = Plan::new(seed, nodes);
-    println!("seed {seed}: {:?}", plan.weather);
+    println!("seed {seed}: {:?}, {:?}", plan.weather, plan.topology);
     for (at, fault) in plan.faults() {
         println!("{:>8.3} s {fault:?}", Duration::as_secs_f64(&at));
     }

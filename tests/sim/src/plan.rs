@@ -1,14 +1,15 @@
 //! What happens when, from a seed.
 
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
-
-use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
-use rand::{RngExt, SeedableRng};
 
 use crate::fault::Fault;
 use crate::flaw::Flaw;
-use crate::question::QUESTIONS;
+use cache_core::Freshness;
+use cache_core::testing::MemoryDisk;
+
+mod lot;
 
 /// Members have found each other by then.
 const BEGIN: Duration = Duration::from_secs(5);
@@ -23,15 +24,21 @@ pub struct Plan {
     pub seed: u64,
     /// What may go wrong.
     pub weather: Weather,
+    /// Who is connected to whom.
+    pub topology: Topology,
+    /// How many questions there are.
+    pub(crate) questions: u32,
     pub(crate) machines: Vec<Machine>,
     pub(crate) events: Vec<(Duration, Event)>,
+    /// From when to when something is wrong.
+    pub(crate) troubles: Arc<[Range<Duration>]>,
     /// When the last fault ends.
     pub(crate) peace: Duration,
     pub(crate) flaw: Option<Flaw>,
 }
 
 /// What may go wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weather {
     /// Nothing. Each answer costs one call.
     Calm,
@@ -43,12 +50,24 @@ pub enum Weather {
     Rough,
 }
 
+/// Who is connected to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topology {
+    /// Everybody to everybody. What is pushed is confirmed.
+    Mesh,
+    /// Everybody to the first one alone, as if no other could be dialled. It passes on what is pushed.
+    Star,
+    /// Each to a few, in rings, who pass on what is pushed.
+    Rings,
+}
+
 /// A machine, as it is throughout a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Machine {
-    /// By how much its clock is ahead, in milliseconds.
+    /// By how much its clock is ahead at first, in milliseconds.
     pub(crate) ahead: i64,
-    pub(crate) has_disk: bool,
+    /// How long its disk takes to write, if it has one.
+    pub(crate) disk: Option<Duration>,
     pub(crate) max_bytes: u64,
 }
 
@@ -90,12 +109,39 @@ pub enum Wish {
     Tolerant(u64),
 }
 
+impl Wish {
+    pub(crate) fn freshness(self) -> Freshness {
+        match self {
+            Self::AsStored => Freshness::AS_STORED,
+            Self::AtMost(seconds) => Freshness::at_most(Duration::from_secs(seconds)),
+            Self::Tolerant(seconds) => {
+                Freshness::AS_STORED.or_stale_while_revalidating(Duration::from_secs(seconds))
+            }
+        }
+    }
+}
+
 impl Machine {
     /// Room for everything that is ever asked.
     const LARGE: u64 = 16 * 1024 * 1024;
 
     pub(crate) fn is_large(self) -> bool {
         self.max_bytes == Self::LARGE
+    }
+
+    pub(crate) fn new_disk(self) -> Option<MemoryDisk> {
+        self.disk.map(MemoryDisk::writing_after)
+    }
+}
+
+impl Topology {
+    /// By then after the last fault all members are equal. Where nobody confirms what was passed on,
+    /// nobody knows who lacks it: some rounds with one who is drawn by lot make up for it.
+    pub(crate) fn rest(self) -> Duration {
+        match self {
+            Self::Mesh => Duration::from_secs(10),
+            Self::Star | Self::Rings => Duration::from_secs(600),
+        }
     }
 }
 
@@ -111,42 +157,33 @@ impl Plan {
         Self::of_weather(seed, nodes, weather)
     }
 
-    /// The plan for a fleet of so many nodes in this weather.
-    pub fn of_weather(seed: u64, nodes: usize, weather: Weather) -> Self {
-        let mut rng = StdRng::seed_from_u64(seed);
-        let mut events = Vec::new();
-        for _ in 0..300 + 10 * nodes {
-            let event = lookup(&mut rng, nodes, weather);
-            events.push((moment(&mut rng), event));
-        }
-        if weather == Weather::Rough {
-            for _ in 0..rng.random_range(5..40) {
-                let change = Event::Change(rng.random_range(0..QUESTIONS));
-                events.push((moment(&mut rng), change));
-            }
-            for _ in 0..rng.random_range(0..20) {
-                let write = Event::Write {
-                    node: rng.random_range(0..nodes),
-                    question: rng.random_range(0..QUESTIONS),
-                    repository: rng.random_bool(0.3),
-                };
-                events.push((moment(&mut rng), write));
-            }
-        }
-        if weather != Weather::Calm {
-            for _ in 0..rng.random_range(2..10) {
-                trouble(&mut rng, nodes, weather, &mut events);
-            }
-        }
-        // Of one moment, in the order in which they were drawn.
-        events.sort_by_key(|(at, _)| *at);
+    /// All of so many nodes ask all of so many questions at one instant; so many of them die while
+    /// they are at it.
+    pub fn rush(seed: u64, nodes: usize, questions: u32, deaths: usize) -> Self {
+        let plan = Self::of_weather(seed, nodes, Weather::Parted);
+        let ask = |node| {
+            (0..questions).map(move |question| Event::Ask {
+                node,
+                question,
+                wish: Wish::AsStored,
+            })
+        };
+        let asked = (0..nodes).flat_map(ask).map(|event| (BEGIN, event));
+        let die = |nth: usize| {
+            let at = BEGIN + Duration::from_millis(200 * (1 + nth as u64));
+            (at, Event::Fault(Fault::Crash(nth * nodes / deaths.max(1))))
+        };
         Self {
-            seed,
-            weather,
-            machines: (0..nodes).map(|n| machine(&mut rng, n, weather)).collect(),
-            events,
-            peace: BEGIN + TROUBLE,
-            flaw: None,
+            weather: match deaths {
+                0 => Weather::Calm,
+                _ => Weather::Parted,
+            },
+            topology: Topology::Mesh,
+            questions,
+            events: asked.chain((0..deaths).map(die)).collect(),
+            troubles: (0..deaths).map(|nth| die(nth).0..BEGIN + TROUBLE).collect(),
+            peace: BEGIN + Duration::from_secs(15),
+            ..plan
         }
     }
 
@@ -164,87 +201,4 @@ impl Plan {
             _ => None,
         })
     }
-}
-
-fn moment(rng: &mut StdRng) -> Duration {
-    // Whole ones, which is what the runtime's time goes in.
-    BEGIN + Duration::from_millis(rng.random_range(0..TROUBLE.as_millis() as u64))
-}
-
-fn machine(rng: &mut StdRng, number: usize, weather: Weather) -> Machine {
-    let is_rough = weather == Weather::Rough;
-    let second = 1000;
-    let ahead = match rng.random_range(0..10) {
-        // An hour and more is set right by upstream's first answer; what is less than a second
-        // never is.
-        0 | 1 if is_rough => rng.random_range(-3600..=3600) * second,
-        _ => rng.random_range(-second..=second),
-    };
-    let max_bytes = match rng.random_range(0..5) {
-        // The first one remembers everything, so that there is something to compare with.
-        0 if is_rough && number > 0 => rng.random_range(30_000..200_000),
-        _ => Machine::LARGE,
-    };
-    Machine {
-        ahead,
-        has_disk: weather != Weather::Calm && rng.random_bool(0.4),
-        max_bytes,
-    }
-}
-
-fn lookup(rng: &mut StdRng, nodes: usize, weather: Weather) -> Event {
-    let question = rng.random_range(0..QUESTIONS);
-    let rough = match rng.random_range(0..10) {
-        0 => Wish::AtMost(rng.random_range(0..30)),
-        1 => Wish::Tolerant(rng.random_range(0..60)),
-        _ => Wish::AsStored,
-    };
-    let is_rough = weather == Weather::Rough;
-    Event::Ask {
-        node: rng.random_range(0..nodes),
-        // Where calls are counted, an answer lives for a day.
-        question: if is_rough {
-            question
-        } else {
-            question / 5 * 5 + 4
-        }
-        .min(44),
-        wish: if is_rough { rough } else { Wish::AsStored },
-    }
-}
-
-/// Something goes wrong, and ends to.
-fn trouble(rng: &mut StdRng, nodes: usize, weather: Weather, to: &mut Vec<(Duration, Event)>) {
-    let (one, other) = (moment(rng), moment(rng));
-    let (begin, end) = (one.min(other), one.max(other));
-    let node = rng.random_range(0..nodes);
-    let kinds = match weather {
-        Weather::Rough => 11,
-        _ => 5,
-    };
-    let share = rng.random_range(0.01..0.2);
-    let by = Duration::from_millis(rng.random_range(1..2000));
-    let (fault, cure) = match rng.random_range(0..kinds) {
-        0 => {
-            let mut side: Vec<_> = (0..nodes).collect();
-            side.shuffle(rng);
-            side.truncate(rng.random_range(1..=nodes.div_ceil(2)));
-            (Fault::Partition(side), Fault::Heal)
-        }
-        1 => (Fault::Sever(node, rng.random_range(0..nodes)), Fault::Heal),
-        2 => (Fault::Crash(node), Fault::Start(node)),
-        3 => (Fault::Stop(node), Fault::Start(node)),
-        4 => {
-            to.push((begin, Event::Fault(Fault::Crash(node))));
-            (Fault::Wipe(node), Fault::Start(node))
-        }
-        5 => (Fault::Loss(share), Fault::Loss(0.0)),
-        6 => (Fault::Duplication(share), Fault::Duplication(0.0)),
-        7 => (Fault::Stragglers(share, by), Fault::Stragglers(0.0, by)),
-        8 => (Fault::Slow(node, by / 5), Fault::Slow(node, Duration::ZERO)),
-        9 => (Fault::Freeze(node), Fault::Thaw(node)),
-        _ => (Fault::UpstreamDown, Fault::UpstreamUp),
-    };
-    to.push((begin, Event::Fault(fault)));
-    to.push((end, Event::Fault(cure)));
 }

@@ -1,6 +1,8 @@
 //! What must hold of every answer, whatever happens.
 
-use std::sync::PoisonError;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use cache_core::{Answer, Entry, FetchError, MeshTime, Source};
@@ -10,14 +12,26 @@ use crate::fleet::{Writes, Written};
 use crate::plan::Wish;
 use crate::question::Question;
 use crate::report::Notes;
-use crate::upstream::Upstream;
+use crate::upstream::{ANSWERS_WITHIN, Upstream};
 
 /// Two clocks that are right differ by no more than this: each may be a second off, and is corrected
 /// by a date that names a second.
 pub(crate) const CLOCKS: Duration = Duration::from_secs(5);
 
-/// A flight can be joined until it has landed, and takes no longer than this.
-const FLIGHT: Duration = Duration::from_secs(36);
+/// The longest that anybody waits while all is well: for a call that another one has just begun,
+/// until he asks whether it has ended, and for peers that do not answer; and the ways there and
+/// back.
+const PATIENCE: Duration = ANSWERS_WITHIN
+    .saturating_add(Duration::from_secs(1))
+    .saturating_add(Duration::from_millis(50 + 200));
+
+/// So much longer for whatever goes wrong meanwhile: until a lease is given to the next, who begins
+/// anew.
+const LEASE: Duration = Duration::from_secs(3);
+
+/// What was not kept is on its way for no longer than this: half of upstream's time, and three
+/// seconds in which the owner is told, who tells nobody that comes later.
+const ON_ITS_WAY: Duration = Duration::from_secs(4);
 
 /// One lookup, and what it was answered.
 pub(crate) struct Asked {
@@ -26,11 +40,25 @@ pub(crate) struct Asked {
     pub(crate) wish: Wish,
     pub(crate) at: Instant,
     pub(crate) writes: Writes,
+    pub(crate) troubles: Arc<[Range<Duration>]>,
     /// When the run began, and what right clocks showed then.
     pub(crate) start: (Instant, MeshTime),
+    /// Whether upstream has answered for this very caller alone.
+    pub(crate) is_private: Arc<AtomicBool>,
+    /// By how much the node's clock is wrong, before or after: zero where it is right.
+    pub(crate) clock_is_off_by: Duration,
 }
 
 impl Asked {
+    /// Takes note of what the node's clock shows now.
+    pub(crate) fn compare_clocks(&mut self, theirs: MeshTime) {
+        let right = self.start.1.saturating_add(self.start.0.elapsed());
+        let off_by = right.since(theirs).max(theirs.since(right));
+        if off_by > CLOCKS {
+            self.clock_is_off_by = self.clock_is_off_by.max(off_by);
+        }
+    }
+
     /// Notes an answer, and what is wrong with it.
     pub(crate) fn check(
         &self,
@@ -46,17 +74,22 @@ impl Asked {
             Ok(Answer::Passing { value, source }) => {
                 (Some(*source), self.wrong_with_passing(value, upstream))
             }
-            Ok(Answer::Private) => (None, Some("an answer that nobody gave".to_owned())),
+            Ok(Answer::Private) => {
+                let is_ours = self.is_private.load(Ordering::Relaxed);
+                let wrong = (!is_ours).then(|| "an answer that nobody gave".to_owned());
+                (None, wrong)
+            }
             Err(error) => {
                 let is_upstreams = error.to_string() == self.question.error();
-                let is_right = is_upstreams && upstream.has_failed(self.question);
+                let is_right =
+                    is_upstreams && upstream.has_failed_since(self.question, self.heard_from());
                 (
                     None,
                     (!is_right).then(|| format!("an error of its own: {error}")),
                 )
             }
         };
-        let late = (took > FLIGHT).then(|| "waited too long".to_owned());
+        let late = (took > self.patience(upstream)).then(|| "waited for too long".to_owned());
         for what in wrong.into_iter().chain(late) {
             notes.broken(format!(
                 "node {} on {:?}, {:?}, {:?} after {took:?}: {what}",
@@ -64,13 +97,15 @@ impl Asked {
             ));
         }
         let source = source.map(|source| source as u8);
-        notes.answered((self.node, self.question, self.wish, source, took));
+        notes.answered(took, (self.node, self.question, self.wish, source, took));
     }
 
     /// A refusal, or an answer that could not be kept: it was just fetched, by whomever.
     fn wrong_with_passing(&self, value: &[u8], upstream: &Upstream) -> Option<String> {
+        let since = self.heard_from();
         if *value == self.question.refusal() {
-            return None;
+            let is_upstreams = upstream.has_refused_since(self.question, since);
+            return (!is_upstreams).then(|| "a refusal that upstream did not give".to_owned());
         }
         let Some(version) = self.question.version_in(value) else {
             return Some("a refusal of something else".to_owned());
@@ -78,8 +113,11 @@ impl Asked {
         let Some(replaced_at) = upstream.replaced_at(self.question, version) else {
             return Some(format!("version {version}, which there never was"));
         };
-        let ago = self.at.saturating_duration_since(replaced_at?);
-        (ago > FLIGHT).then(|| format!("version {version}, which was replaced {ago:?} before"))
+        let replaced_at = replaced_at?;
+        (replaced_at < since).then(|| {
+            let ago = self.at - replaced_at;
+            format!("version {version} in passing, which was replaced {ago:?} before")
+        })
     }
 
     fn wrong_with(&self, entry: &Entry, source: Source, upstream: &Upstream) -> Option<String> {
@@ -90,11 +128,15 @@ impl Asked {
             return Some(format!("version {version}, which there never was"));
         };
         let replaced_at = replaced_at?;
-        if self.at.saturating_duration_since(replaced_at) > self.tolerance(source) {
+        if self.at.saturating_duration_since(replaced_at) > self.tolerance(source, upstream) {
             let ago = self.at.duration_since(replaced_at);
             return Some(format!(
                 "version {version}, which was replaced {ago:?} before"
             ));
+        }
+        // What was void by the clock that was right may not be by the one that is wrong.
+        if !self.clock_is_off_by.is_zero() {
+            return None;
         }
         let writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
         let covers = |(at, written): &&(Instant, Written)| {
@@ -113,18 +155,41 @@ impl Asked {
         ))
     }
 
+    /// For how long at most he who is answered now has waited.
+    fn patience(&self, upstream: &Upstream) -> Duration {
+        let (asked, now) = (self.at - self.start.0, self.start.0.elapsed());
+        // What went wrong just before may not have been noticed.
+        let is_met =
+            |trouble: &&Range<Duration>| trouble.start <= now && trouble.end + LEASE >= asked;
+        let troubles = self.troubles.iter().filter(is_met).count() as u32;
+        // He may have waited for each of these, those under way when he asked included, to call
+        // himself in the end.
+        let since = self.at - ANSWERS_WITHIN.min(asked);
+        let in_vain = upstream.in_vain_since(self.question, since) as u32;
+        PATIENCE * (1 + in_vain) + (LEASE + PATIENCE) * troubles
+    }
+
+    /// From when on upstream must have said what is not kept: nobody is told of it who has come
+    /// later, but it was on its way.
+    fn heard_from(&self) -> Instant {
+        self.at - ON_ITS_WAY.min(self.at - self.start.0)
+    }
+
     /// How long before the lookup an answer may have ceased to be right.
-    fn tolerance(&self, source: Source) -> Duration {
+    fn tolerance(&self, source: Source, upstream: &Upstream) -> Duration {
         let lifetime = self.question.lifetime();
         let fresh_for = match self.wish {
             Wish::AsStored | Wish::Tolerant(_) => lifetime.ttl,
             Wish::AtMost(seconds) => Duration::from_secs(seconds),
         };
         CLOCKS
+            + self.clock_is_off_by
             + match source {
+                Source::Hit | Source::PeerHit => fresh_for,
                 Source::Stale => lifetime.total(),
-                Source::Coalesced => fresh_for + FLIGHT,
-                _ => fresh_for,
+                Source::Coalesced => fresh_for + self.patience(upstream),
+                // Upstream was asked since.
+                Source::Fetched | Source::Refetched | Source::Revalidated => Duration::ZERO,
             }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cache_core::{Family, Key, Lifetime, Path, Resource, Scope};
 
-/// Questions of one fleet, in all scopes.
+/// Questions of most fleets, in all scopes.
 pub(crate) const QUESTIONS: u32 = 48;
 
 /// Whoever asks in one of these is shown something else.
@@ -16,8 +16,9 @@ const SCOPES: u32 = 3;
 pub(crate) struct Question(pub(crate) u32);
 
 impl Question {
-    pub(crate) fn all() -> impl Iterator<Item = Self> {
-        (0..QUESTIONS).map(Self)
+    /// One that nobody would take it for.
+    pub(crate) fn another(self) -> Self {
+        Self((self.0 + 5) % QUESTIONS)
     }
 
     pub(crate) fn key(self) -> Key {
@@ -53,10 +54,19 @@ impl Question {
         }
     }
 
-    /// The answer while that version is right. Its length is from 100 bytes to 8 KB.
+    /// Whether many peers are only told where its answer is to be had.
+    pub(crate) fn is_long(self) -> bool {
+        self.0 % 16 == 7
+    }
+
+    /// The answer while that version is right. Its length is from 100 bytes to 8 KB; of some it is
+    /// more than travels with a push.
     pub(crate) fn body(self, version: usize) -> Bytes {
         let mut body = format!("{} {version} ", self.0);
-        let length = 100 + (self.0 as usize * 997) % 8000;
+        let length = match self.is_long() {
+            true => 100_000,
+            false => 100 + (self.0 as usize * 997) % 8000,
+        };
         body.extend(std::iter::repeat_n('.', length));
         body.into()
     }

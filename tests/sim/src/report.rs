@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::iter::Sum;
 use std::ops::Add;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use cache_core::testing::Traffic;
 use tokio::time::Instant;
@@ -22,6 +23,8 @@ pub struct Report {
     pub weather: Weather,
     /// What it has cost.
     pub cost: Cost,
+    /// The longest that anybody has waited for an answer.
+    pub longest_wait: Duration,
     /// Promises that were broken; none, as it should be.
     pub broken: Vec<String>,
     /// A digest of all that happened, and when. Runs of one plan have the same.
@@ -48,6 +51,7 @@ pub(crate) struct Notes(Arc<Mutex<Noted>>);
 struct Noted {
     start: Instant,
     lookups: u64,
+    longest_wait: Duration,
     broken: Vec<String>,
     trace: u64,
 }
@@ -60,15 +64,17 @@ impl Notes {
         Self(Arc::new(Mutex::new(Noted {
             start,
             lookups: 0,
+            longest_wait: Duration::ZERO,
             broken: Vec::new(),
             trace: 0,
         })))
     }
 
     /// Notes a lookup that was answered, and what is to be found again in another run.
-    pub(crate) fn answered(&self, what: impl Hash) {
+    pub(crate) fn answered(&self, took: Duration, what: impl Hash) {
         let mut noted = self.noted();
         noted.lookups += 1;
+        noted.longest_wait = noted.longest_wait.max(took);
         noted.trace(what);
     }
 
@@ -95,6 +101,7 @@ impl Notes {
             nodes: plan.machines.len(),
             weather: plan.weather,
             cost,
+            longest_wait: noted.longest_wait,
             broken: noted.broken.clone(),
             trace: noted.trace,
         }

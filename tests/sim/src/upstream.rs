@@ -3,12 +3,15 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use cache_core::{BoxError, Entry, Fetched, MeshTime};
+use cache_core::{BoxError, Entry, Fetched, MeshTime, PeerId, Source};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::{self, Instant};
 
-use crate::question::{QUESTIONS, Question};
+use crate::question::Question;
+
+/// The longest that upstream takes.
+pub(crate) const ANSWERS_WITHIN: Duration = Duration::from_millis(1500);
 
 /// Upstream, with what it knows of its own past. Clones are the same one.
 #[derive(Clone)]
@@ -18,7 +21,8 @@ struct State {
     rng: StdRng,
     start: Instant,
     is_down: bool,
-    /// Of each answer of a hundred, so many are not to be kept.
+    /// The share of answers that are not to be kept; half as many are for the asker alone, or filed
+    /// elsewhere.
     refusals: f64,
     questions: Vec<History>,
 }
@@ -28,36 +32,47 @@ struct History {
     /// When each version was replaced by the next.
     replaced_at: Vec<Instant>,
     calls: u64,
-    errors: u64,
+    /// When it was not answered, or with what is not to be kept.
+    failed_at: Vec<Instant>,
+    refused_at: Vec<Instant>,
+    /// When it was answered with what only the asker can have.
+    apart_at: Vec<Instant>,
 }
 
 impl Upstream {
-    pub(crate) fn new(seed: u64, refusals: f64) -> Self {
+    pub(crate) fn new(seed: u64, questions: u32, refusals: f64) -> Self {
         Self(Arc::new(Mutex::new(State {
             rng: StdRng::seed_from_u64(seed),
             start: Instant::now(),
             is_down: false,
             refusals,
-            questions: vec![History::default(); QUESTIONS as usize],
+            questions: vec![History::default(); questions as usize],
         })))
     }
 
-    /// Answers a question, within a second and a half.
+    /// Answers a question, within [`ANSWERS_WITHIN`]. By right clocks the run began at `epoch`.
     pub(crate) async fn ask(
         &self,
         question: Question,
         stale: Option<Entry>,
+        epoch: MeshTime,
     ) -> Result<Fetched, BoxError> {
-        let (there, back) = {
+        let [there, back] = {
             let mut state = self.state();
             state.of(question).calls += 1;
-            let mut way = || Duration::from_millis(state.rng.random_range(20..750));
-            (way(), way())
+            let half = ANSWERS_WITHIN.as_millis() as u64 / 2;
+            [(); 2].map(|()| Duration::from_millis(state.rng.random_range(20..half)))
         };
         time::sleep(there).await;
-        let answer = self.answer(question, stale);
+        let answer = self.answer(question, stale, epoch);
         time::sleep(back).await;
         answer
+    }
+
+    /// All that can be asked.
+    pub(crate) fn questions(&self) -> impl Iterator<Item = Question> + use<> {
+        let questions = self.state().questions.len() as u32;
+        (0..questions).map(Question)
     }
 
     /// What upstream's clock shows, in its `Date`.
@@ -86,26 +101,92 @@ impl Upstream {
         (version <= history.replaced_at.len()).then(|| history.replaced_at.get(version).copied())
     }
 
-    pub(crate) fn has_failed(&self, question: Question) -> bool {
-        self.state().of(question).errors > 0
+    /// Whether a call has failed at that moment or later.
+    pub(crate) fn has_failed_since(&self, question: Question, since: Instant) -> bool {
+        let mut state = self.state();
+        let last = state.of(question).failed_at.last();
+        last.is_some_and(|last| *last >= since)
+    }
+
+    /// Whether a call was refused at that moment or later.
+    pub(crate) fn has_refused_since(&self, question: Question, since: Instant) -> bool {
+        let mut state = self.state();
+        let last = state.of(question).refused_at.last();
+        last.is_some_and(|last| *last >= since)
+    }
+
+    /// How many calls, from that moment on, may have brought nothing that all could be told: they
+    /// failed, were refused, or were overtaken by a change.
+    pub(crate) fn in_vain_since(&self, question: Question, since: Instant) -> usize {
+        let mut state = self.state();
+        let history = state.of(question);
+        let kinds = [
+            &history.failed_at,
+            &history.refused_at,
+            &history.apart_at,
+            &history.replaced_at,
+        ];
+        let since = |moments: &Vec<Instant>| moments.iter().filter(|at| **at >= since).count();
+        kinds.into_iter().map(since).sum()
+    }
+
+    /// How many calls have brought nothing to keep.
+    pub(crate) fn failures(&self, question: Question) -> u64 {
+        let mut state = self.state();
+        let history = state.of(question);
+        (history.failed_at.len() + history.refused_at.len() + history.apart_at.len()) as u64
+    }
+
+    /// When a call has brought what only the asker could have: all others ask for themselves.
+    pub(crate) fn apart_at(&self, question: Question) -> Vec<Instant> {
+        self.state().of(question).apart_at.clone()
+    }
+
+    /// Which version is right.
+    pub(crate) fn version_at(&self, question: Question, moment: Instant) -> usize {
+        let mut state = self.state();
+        let replaced_at = &state.of(question).replaced_at;
+        replaced_at.partition_point(|replaced_at| *replaced_at <= moment)
+    }
+
+    /// How many calls there were of all questions.
+    pub(crate) fn all_calls(&self) -> u64 {
+        let state = self.state();
+        state.questions.iter().map(|history| history.calls).sum()
     }
 
     pub(crate) fn calls(&self, question: Question) -> u64 {
         self.state().of(question).calls
     }
 
-    fn answer(&self, question: Question, stale: Option<Entry>) -> Result<Fetched, BoxError> {
+    fn answer(
+        &self,
+        question: Question,
+        stale: Option<Entry>,
+        epoch: MeshTime,
+    ) -> Result<Fetched, BoxError> {
+        let date = self.date(epoch);
         let mut state = self.state();
         if state.is_down {
-            state.of(question).errors += 1;
+            state.of(question).failed_at.push(Instant::now());
             return Err(question.error().into());
         }
         let refusals = state.refusals;
         if state.rng.random_bool(refusals) {
+            state.of(question).refused_at.push(Instant::now());
             return Ok(Fetched::Passing(question.refusal()));
         }
         let body = question.body(state.of(question).replaced_at.len());
         let lifetime = question.lifetime();
+        if state.rng.random_bool(refusals / 2.0) {
+            state.of(question).apart_at.push(Instant::now());
+            if state.rng.random_bool(0.5) {
+                return Ok(Fetched::Private);
+            }
+            let path = question.resource().path;
+            let entry = Entry::new(date, PeerId::LOCAL, path, body, lifetime);
+            return Ok(Fetched::Elsewhere(entry, Source::Fetched));
+        }
         Ok(match stale {
             Some(stale) if *stale.value() == body => Fetched::Revalidated(body, lifetime),
             _ => Fetched::New(body, lifetime),
