@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use cache_crypto::SecretKind;
+
 use super::*;
 
 const SECRET: &str = "ghmesh_000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
