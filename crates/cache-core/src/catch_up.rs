@@ -108,16 +108,17 @@ pub(crate) async fn run(replica: Arc<Replica>, transport: Arc<dyn Transport>) {
     let mut interval = time::interval(LOOK_INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut rounds = FuturesUnordered::new();
-    let mut started = (Instant::now(), replica.now());
+    let mut started = (Instant::now(), replica.clock.local());
     loop {
         tokio::select! {
             biased;
             _ = interval.tick() => {
                 // By the clock as it was, what there is may have been refused, or let go of.
                 let due = started.1.saturating_add(started.0.elapsed());
-                let now = replica.now();
+                let now = replica.clock.local();
                 if now.since(due).max(due.since(now)) >= CLOCK_STEP {
                     started = (Instant::now(), now);
+                    replica.clock.was_set();
                     replica.due.owe_all();
                 }
                 let peers = transport.peers().into_iter();

@@ -156,6 +156,18 @@ impl MeshClock {
         self.local.now().shifted_by(offset)
     }
 
+    /// The present moment by the local clock alone.
+    pub(crate) fn local(&self) -> MeshTime {
+        self.local.now()
+    }
+
+    /// The local clock was set: what upstream's has shown of it before counts no more, and the next
+    /// observation is taken as it is.
+    pub(crate) fn was_set(&self) {
+        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        samples.clear();
+    }
+
     /// Takes note of upstream's clock, as an answer that has just arrived shows it.
     ///
     /// An observation says that the offset lies between two bounds. Where the offset in force does,

@@ -172,6 +172,21 @@ async fn what_was_let_go_of_while_the_clock_was_set_back_is_there_again_when_it_
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_word_of_upstream_puts_right_a_clock_that_was_set_though_it_had_said_otherwise() {
+    let right = VirtualClock::default();
+    let stepped = SteppedClock::new(right, 0);
+    let cache = Cache::builder().clock(stepped.clone()).build();
+    for _ in 0..5 {
+        cache.observe_upstream_time(right.now());
+        sleep(secs(1)).await;
+    }
+    stepped.step(300_000);
+    sleep(secs(2)).await;
+    cache.observe_upstream_time(right.now());
+    assert!(cache.now().since(right.now()) <= secs(2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_invalidation_after_a_restart_covers_what_is_on_disk() {
     let dir = TempDir::new().unwrap();
     let clock = ManualClock::default();
