@@ -67,6 +67,17 @@ const STEPS: &[Step] = &[
         cargo: races::CARGO,
     },
     Step {
+        // Too many nodes for what is not optimized.
+        name: "spread",
+        env: &[],
+        cargo: "run --release --package sim -- --spread --seeds 1 --nodes 1000",
+    },
+    Step {
+        name: "rush",
+        env: &[],
+        cargo: "run --release --package sim -- --rush 1 --seeds 10 --nodes 50",
+    },
+    Step {
         name: "demo",
         env: &[],
         cargo: "run --release -- demo",

@@ -15,7 +15,8 @@ const CARGO: &str = "run --release --package sim --";
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
-    /// `--seeds N`, `--from N`, `--nodes N`, `--seed N`, `--update-budget`, `--help`.
+    /// `--seeds N`, `--from N`, `--nodes N`, `--seed N`, `--rush DEATHS`, `--spread`,
+    /// `--update-budget`, `--help`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     simulator: Vec<String>,
 }

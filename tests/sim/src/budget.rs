@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::{fs, io};
 
-use crate::plan::Weather;
+use crate::plan::{Plan, Weather};
 use crate::report::{Cost, Report};
 use crate::sweep::sweep;
 
@@ -33,7 +33,8 @@ impl Budget {
     pub fn measure() -> io::Result<Self> {
         let mut budget = Self::default();
         for (nodes, seeds) in ORDINARY {
-            sweep(0..seeds, nodes, |report| budget.add(&report))?;
+            let plan = |seed| Plan::new(seed, nodes);
+            sweep(0..seeds, plan, |report| budget.add(&report))?;
         }
         Ok(budget)
     }

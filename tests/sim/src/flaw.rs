@@ -22,6 +22,8 @@ pub enum Flaw {
     LeavesWaiting,
     /// A task of a node panics.
     Panics,
+    /// With each lookup peers are told what nobody has asked for.
+    Chatters,
     /// One node never hears of what the others have.
     LosesOne,
 }

@@ -14,8 +14,10 @@
 //! | what has it cost, and what may it? | `report.rs`, `budget.rs` |
 //! | do the checks find what is broken? | `flaw.rs`, which breaks it |
 //! | who runs many seeds? | `sweep.rs` |
+//! | how does one put spread among a thousand? | `crowd.rs` |
 
 mod budget;
+mod crowd;
 mod fault;
 mod flaw;
 mod fleet;
@@ -30,6 +32,7 @@ mod sweep;
 mod upstream;
 
 pub use budget::{Budget, ORDINARY};
+pub use crowd::{Spread, spread};
 pub use fault::Fault;
 pub use flaw::Flaw;
 pub use plan::{Event, Plan, Topology, Weather};

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use cache_core::testing::{MemoryNetwork, VirtualClock};
-use cache_core::{BoxError, Cache, Clock, Entry, Fetched, MeshTime};
+use cache_core::{BoxError, Cache, Clock, Entry, Fetched, Key, MeshTime};
 use tokio::runtime::Builder;
 use tokio::time::{self, Instant};
 
@@ -150,6 +150,10 @@ impl World {
             clock_is_off_by: Duration::ZERO,
         };
         asked.compare_clocks(cache.now());
+        if flaw == Some(Flaw::Chatters) {
+            let chatter = vec![0; 1000].into();
+            cache.put(Key::public(["chatter"]), chatter, question.lifetime());
+        }
         let fetch = Fetch {
             cache: Arc::downgrade(&cache),
             upstream: self.upstream.clone(),

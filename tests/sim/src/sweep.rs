@@ -10,12 +10,16 @@ use crate::plan::Plan;
 use crate::report::Report;
 use crate::run::run;
 
-/// Runs fleets of so many nodes by these seeds, and hands each report to `note` as it comes.
+/// Runs the fleets that `plan` makes of these seeds, and hands each report to `note` as it comes.
 ///
 /// # Errors
 ///
 /// If the operating system gives no runtime, or a run panics.
-pub fn sweep(seeds: Range<u64>, nodes: usize, note: impl FnMut(Report) + Send) -> io::Result<()> {
+pub fn sweep(
+    seeds: Range<u64>,
+    plan: impl Fn(u64) -> Plan + Sync,
+    note: impl FnMut(Report) + Send,
+) -> io::Result<()> {
     let next = AtomicU64::new(seeds.start);
     let note = Mutex::new(note);
     let worker = || -> io::Result<()> {
@@ -24,7 +28,7 @@ pub fn sweep(seeds: Range<u64>, nodes: usize, note: impl FnMut(Report) + Send) -
             if seed >= seeds.end {
                 return Ok(());
             }
-            let report = run(&Plan::new(seed, nodes))?;
+            let report = run(&plan(seed))?;
             (note.lock().unwrap_or_else(PoisonError::into_inner))(report);
         }
     };

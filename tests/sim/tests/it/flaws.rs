@@ -1,6 +1,6 @@
 //! The checks find what they look for.
 
-use sim::{Flaw, Plan, Weather, run};
+use sim::{Budget, Flaw, Plan, Weather, run};
 
 /// What is said of a fleet that is broken in this way; nothing of it may be said of those that are
 /// not. It may take some fleets until the flaw shows.
@@ -65,4 +65,24 @@ fn a_task_that_panics() {
 fn a_member_that_does_not_know_what_the_others_know() {
     is_found_out(Flaw::LosesOne, Weather::Calm, "know these versions");
     is_found_out(Flaw::LosesOne, Weather::Rough, "alone knows of");
+}
+
+#[test]
+fn what_costs_more_than_is_on_record() {
+    let cost = |flaw: Option<Flaw>| {
+        let plan = Plan::of_weather(1, 6, Weather::Calm);
+        let plan = flaw.into_iter().fold(plan, Plan::with_flaw);
+        let mut budget = Budget::default();
+        budget.add(&run(&plan).unwrap());
+        budget
+    };
+    let recorded = cost(None);
+    assert!(cost(None).exceeded(&recorded).is_empty());
+    let calls = cost(Some(Flaw::AsksAlone)).exceeded(&recorded);
+    assert!(calls.iter().any(|it| it.contains("upstream calls")));
+    let traffic = cost(Some(Flaw::Chatters)).exceeded(&recorded);
+    for what in ["frames", "bytes"] {
+        assert!(traffic.iter().any(|it| it.contains(what)), "{traffic:?}");
+    }
+    assert!(!cost(None).exceeded(&Budget::default()).is_empty());
 }

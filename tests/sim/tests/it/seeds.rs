@@ -2,13 +2,14 @@
 
 use std::sync::LazyLock;
 
-use sim::{Budget, ORDINARY, Plan, Report, Weather, run, sweep};
+use sim::{Budget, ORDINARY, Plan, Report, Weather, run, spread, sweep};
 
 /// The fleets that every test run sees. They are run once, by whichever test comes first.
 static REPORTS: LazyLock<Vec<Report>> = LazyLock::new(|| {
     let mut reports = Vec::new();
     for (nodes, seeds) in ORDINARY {
-        sweep(0..seeds, nodes, |report| reports.push(report)).unwrap();
+        let plan = |seed| Plan::new(seed, nodes);
+        sweep(0..seeds, plan, |report| reports.push(report)).unwrap();
     }
     reports
 });
@@ -44,4 +45,37 @@ fn a_seed_replays_exactly() {
         let another = run(&Plan::of_weather(5, 8, weather)).unwrap();
         assert_ne!(one.trace, another.trace, "{weather:?}");
     }
+}
+
+/// What comes of it when twenty nodes ask a hundred questions at one instant, and so many die.
+fn rush(deaths: usize) -> Vec<Report> {
+    let mut reports = Vec::new();
+    let plan = |seed| Plan::rush(seed, 20, 100, deaths);
+    sweep(0..2, plan, |report| reports.push(report)).unwrap();
+    for report in &reports {
+        assert!(report.broken.is_empty(), "{report}");
+    }
+    reports
+}
+
+#[test]
+fn all_who_ask_at_one_instant_cost_one_call_for_each_question() {
+    for report in rush(0) {
+        assert_eq!((report.cost.calls, report.cost.lookups), (100, 2000));
+    }
+}
+
+#[test]
+fn a_node_that_dies_meanwhile_costs_one_call_more_for_each_question_and_leaves_nobody_waiting() {
+    for report in rush(1) {
+        assert!((100..=200).contains(&report.cost.calls), "{report}");
+        assert!(report.cost.lookups >= 1900, "{report}");
+    }
+}
+
+#[test]
+fn a_put_is_everywhere_within_a_second_in_few_copies() {
+    let put = spread(1, 100).unwrap();
+    assert_eq!(put.missing, 0);
+    assert!(put.most_copies < 7.0, "{put:?}");
 }
