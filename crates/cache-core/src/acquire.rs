@@ -140,7 +140,10 @@ impl Fleet {
             }
             tokio::select! {
                 biased;
-                () = arrival => return Acquired::Arrived(Came::AfterWaiting, None),
+                // Of another version than the one that we have, or only that somebody has one.
+                () = arrival => if self.replica.version_of(&key) > have {
+                    return Acquired::Arrived(Came::AfterWaiting, None);
+                },
                 () = time::sleep(pause) => pause = (2 * pause).min(LAST_PAUSE),
             }
         }

@@ -40,7 +40,8 @@ impl Elsewhere {
     pub(crate) fn note(&self, key: Key, holder: PeerId, stored_at: MeshTime) -> bool {
         let mut places = self.places();
         let noted = places.peek(&key);
-        if noted.is_some_and(|place| place.stored_at > stored_at) {
+        // Who was noted first has said so himself, or was said to by him.
+        if noted.is_some_and(|place| place.stored_at >= stored_at) {
             return false;
         }
         let pushed_out = places.push(key, Place { holder, stored_at });

@@ -15,10 +15,11 @@ use crate::catch_up::Answers;
 use crate::outbox::News;
 use crate::peer::PeerId;
 use crate::presence;
+use crate::renewal::Untrue;
 use crate::replica::{Received, Replica};
 use crate::tasks::Tasks;
 use crate::transport::{FrameKind, Inbound, Misconduct, Replier, Transport};
-use crate::wire::{Announcement, Message, WireError};
+use crate::wire::{Announcement, LONG, Message, Put, WireError};
 
 /// Pushes under way at one time. Further ones wait in the outbox, where newer versions replace
 /// them.
@@ -26,9 +27,6 @@ const MAX_PUSHES: usize = 64;
 
 /// To so many peers everything is pushed, however long it is.
 const FEW: u64 = 16;
-
-/// Longer values are announced to more of them, in bytes.
-const LONG: usize = 64 * 1024;
 
 /// A backstop: transports end every broadcast by a deadline of their own.
 const PUSH_DEADLINE: Duration = Duration::from_secs(30);
@@ -110,15 +108,24 @@ async fn push(replica: &Replica, transport: &dyn Transport, news: News) {
 /// How so many peers are told. What is long each of many gets when it needs it, from whoever has it
 /// by then; or when it catches up, with one of them.
 fn tell(news: News, peers: u64) -> Message {
-    match news.into_message() {
-        Message::Put(put) if peers > FEW && put.entry.value().len() > LONG => {
-            Message::Announce(Announcement {
-                key: put.key,
-                stored_at: put.entry.stored_at(),
-            })
-        }
-        message => message,
+    let message = news.into_message();
+    if peers <= FEW {
+        return message;
     }
+    let (key, stored_at, holder) = match &message {
+        Message::Put(Put { key, entry }) if entry.value().len() > LONG && entry.fits_a_frame() => {
+            (*key, entry.stored_at(), entry.origin())
+        }
+        Message::Renew(renewal) if renewal.head.len() > LONG => {
+            (renewal.key, renewal.stored_at, renewal.origin)
+        }
+        _ => return message,
+    };
+    Message::Announce(Announcement {
+        key,
+        stored_at,
+        holder,
+    })
 }
 
 /// Takes in what peers send, until the transport closes.
@@ -159,8 +166,15 @@ fn take_in(
     replica.due.heard(&from);
     let received = match Message::decode(&frame) {
         Ok(Message::Put(put)) => replica.receive(put),
-        Ok(Message::Renew(renewal)) => replica.receive_renewal(&renewal, from),
-        Ok(Message::Announce(it)) => replica.hear_of(it.key, it.stored_at, from),
+        Ok(Message::Renew(renewal)) => match replica.receive_renewal(&renewal) {
+            Ok(received) => received,
+            Err(Untrue) => {
+                replica.counters.rejected.add(1);
+                complaints.about(from, "a renewal is not of what it says");
+                return transport.report(from, Misconduct::Undecodable);
+            }
+        },
+        Ok(Message::Announce(it)) => replica.hear_of(it.key, it.stored_at, it.holder),
         Ok(Message::Invalidate(tombstone)) => replica.receive_tombstone(tombstone),
         Ok(Message::Ask(question)) => return answers.answer(from, question, reply),
         Ok(Message::Acquire(question)) => return fleet.answer(from, question, reply),

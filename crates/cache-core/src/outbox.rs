@@ -18,7 +18,8 @@ pub(crate) enum News {
     Put {
         key: Key,
         entry: Entry,
-        /// How to make it of the version that peers were last told, where that is shorter.
+        /// How to make it of the version before, which peers may have been told, where that is
+        /// shorter.
         renewal: Option<Renewal>,
     },
     Invalidate(Tombstone),

@@ -4,6 +4,7 @@
 //! of a body that may be long. Who holds the version before can make the new one of these words.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use crate::freshness::Lifetime;
 use crate::key::Key;
 use crate::peer::PeerId;
 use crate::time::MeshTime;
+use crate::wire::MAX_VALUE;
 
 /// What turns one version of an entry into the next.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +26,7 @@ pub struct Renewal {
     pub(crate) digest: Digest,
     pub(crate) stored_at: MeshTime,
     pub(crate) lifetime: Lifetime,
+    /// Who has fetched it, and so has it, whoever passes this on.
     pub(crate) origin: PeerId,
     /// What the value begins with.
     pub(crate) head: Bytes,
@@ -31,13 +34,22 @@ pub struct Renewal {
     pub(crate) tail: u64,
 }
 
+/// What comes of a renewal and its base is not what the renewal says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Untrue;
+
 impl Renewal {
+    /// Who lacks the base gets the whole by catching up, where what is about to die is left out.
+    const LEAST_LIFETIME: Duration = Duration::from_secs(120);
+
     /// What is saved has to be worth a peer's asking for the whole, should it lack the base.
     const LEAST_SAVED: usize = 1024;
 
     /// What turns `base` into `entry`; nothing where they have little in common.
     pub(crate) fn of(key: Key, base: &Entry, entry: &Entry) -> Option<Self> {
-        if base.path() != entry.path() {
+        let can_be_told = base.fits_a_frame() && entry.fits_a_frame();
+        let lives_on = entry.lifetime().total() >= Self::LEAST_LIFETIME;
+        if !can_be_told || !lives_on || base.path() != entry.path() {
             return None;
         }
         let tail = common_tail(base.value(), entry.value());
@@ -69,25 +81,40 @@ impl Renewal {
         })
     }
 
-    /// The new version; nothing where `base` is not what it is made of, or something else comes of it
-    /// than was meant.
-    pub(crate) fn apply(&self, base: &Entry) -> Option<Entry> {
-        if base.digest() != self.base {
-            return None;
-        }
-        let tail = usize::try_from(self.tail).ok()?;
-        let start = base.value().len().checked_sub(tail)?;
-        let value = if self.head.is_empty() {
-            base.value().slice(start..)
+    /// How long the new version's value is, in bytes.
+    pub(crate) fn value_len(&self) -> usize {
+        let tail = usize::try_from(self.tail).unwrap_or(usize::MAX);
+        self.head.len().saturating_add(tail)
+    }
+
+    /// Whether this is the version that it is made of.
+    pub(crate) fn is_made_of(&self, base: &Entry) -> bool {
+        base.digest() == self.base
+    }
+
+    /// The new version, of the version that it [is made of](Self::is_made_of).
+    pub(crate) fn apply(&self, base: &Entry) -> Result<Entry, Untrue> {
+        let len = self.value_len();
+        let start = len
+            .checked_sub(self.head.len())
+            .and_then(|tail| base.value().len().checked_sub(tail));
+        let start = start.filter(|_| len <= MAX_VALUE).ok_or(Untrue)?;
+        let value = if self.head.is_empty() && start == 0 {
+            base.value().clone()
         } else {
-            let mut value = BytesMut::with_capacity(self.head.len() + tail);
+            // A copy, lest it keep all of the other in memory.
+            let mut value = BytesMut::with_capacity(len);
             value.extend_from_slice(&self.head);
             value.extend_from_slice(&base.value()[start..]);
             value.freeze()
         };
         let path = base.path().clone();
         let entry = Entry::new(self.stored_at, self.origin, path, value, self.lifetime);
-        (entry.digest() == self.digest).then_some(entry)
+        if entry.digest() == self.digest {
+            Ok(entry)
+        } else {
+            Err(Untrue)
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::entry::Entry;
 use crate::key::Key;
+use crate::peer::PeerId;
 use crate::report::MAX_REPORT;
 use crate::time::MeshTime;
 use crate::tombstone::Tombstone;
@@ -61,6 +62,8 @@ pub struct Announcement {
     pub key: Key,
     /// When upstream produced it.
     pub stored_at: MeshTime,
+    /// Who has it: whoever passes this on may not.
+    pub holder: PeerId,
 }
 
 /// The payload of [`Message::Put`].
@@ -122,6 +125,9 @@ mod kind {
 /// What a frame holds beside a value: key, stamp, lifetime, origin, path and lengths at their
 /// longest.
 const ENVELOPE_RESERVE: usize = 4096;
+
+/// Longer values are announced to many peers, and pushed to few, in bytes.
+pub(crate) const LONG: usize = 64 * 1024;
 
 /// The longest value that fits a frame, in bytes.
 pub const MAX_VALUE: usize = MAX_FRAME - ENVELOPE_RESERVE;

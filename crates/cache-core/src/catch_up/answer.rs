@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::buckets::{Filled, fill};
+use super::buckets::{Bucketed, Filled, fill};
 use super::{MAX_LISTED, Question, Reply};
 use crate::digest::{BUCKETS, Fingerprint, Known};
 use crate::entry::Entry;
@@ -71,7 +71,13 @@ async fn reply(replica: &Arc<Replica>, question: Question) -> Option<Reply> {
                 Reply::Sums(ours)
             }
         }
-        Question::Tombstones { buckets, but } => tombstones(replica, &buckets, &but),
+        Question::Tombstones { buckets, but } => {
+            let replica = Arc::clone(replica);
+            let aside = replica.aside;
+            aside
+                .run(move || tombstones(&replica, &buckets, &but))
+                .await?
+        }
         Question::List { buckets, but } => {
             let replica = Arc::clone(replica);
             let aside = replica.aside;
@@ -104,10 +110,7 @@ async fn reply(replica: &Arc<Replica>, question: Question) -> Option<Reply> {
 
 /// What is in the first of these buckets and not known to who asks, until there are so many versions.
 pub(super) fn list(replica: &Replica, buckets: &[u8], but: &[Fingerprint], max: usize) -> Reply {
-    let but: HashSet<_> = but.iter().collect();
-    let known = replica.known();
-    let news = known.filter(|known| !but.contains(&known.fingerprint()));
-    let Filled { buckets, items } = fill(news, first(buckets), max, Known::bucket, |_| 1);
+    let Filled { buckets, items } = news::<Known>(replica, buckets, but, |_| 1, max);
     Reply::Versions {
         buckets: buckets as u16,
         versions: items,
@@ -115,23 +118,23 @@ pub(super) fn list(replica: &Replica, buckets: &[u8], but: &[Fingerprint], max: 
 }
 
 fn tombstones(replica: &Replica, buckets: &[u8], but: &[Fingerprint]) -> Reply {
-    let but: HashSet<_> = but.iter().collect();
-    let mut news = replica.tombstones();
-    news.retain(|tombstone| !but.contains(&tombstone.fingerprint()));
-    let Filled { buckets, items } = fill(
-        news,
-        first(buckets),
-        MAX_REPLY,
-        Tombstone::bucket,
-        Tombstone::weight,
-    );
+    let Filled { buckets, items } = news(replica, buckets, but, Tombstone::weight, MAX_REPLY);
     Reply::Tombstones {
         buckets: buckets as u16,
         tombstones: items,
     }
 }
 
-/// As many of the buckets as there can be.
-fn first(buckets: &[u8]) -> &[u8] {
-    &buckets[..buckets.len().min(BUCKETS)]
+fn news<T: Bucketed>(
+    replica: &Replica,
+    buckets: &[u8],
+    but: &[Fingerprint],
+    cost: impl Fn(&T) -> usize,
+    max: usize,
+) -> Filled<T> {
+    let but: HashSet<_> = but.iter().collect();
+    // There are no more than these.
+    let buckets = &buckets[..buckets.len().min(BUCKETS)];
+    let is_news = |item: &T| !but.contains(&item.fingerprint());
+    fill(replica, buckets, is_news, cost, max)
 }

@@ -2,28 +2,42 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is in the first of these buckets, until that is so much. A bucket that alone holds more is
-/// cut short: the rest of it shows once that is equal, or has died.
+use crate::digest::{Fingerprint, Known};
+use crate::replica::Replica;
+use crate::tombstone::Tombstone;
+
+/// What falls into one of the buckets that there are sums of.
+pub(super) trait Bucketed: Sized {
+    /// All of it that a peer may lack, which takes time.
+    fn all(replica: &Replica) -> impl Iterator<Item = Self>;
+
+    fn bucket(&self) -> u8;
+
+    fn fingerprint(&self) -> Fingerprint;
+}
+
+/// What is in the first of some buckets.
 pub(super) struct Filled<T> {
     /// How many buckets this covers, at least one where any were asked for.
     pub(super) buckets: usize,
     pub(super) items: Vec<T>,
 }
 
-/// Fills a message of no more than `max` with these items, of which each is in a bucket and counts
-/// for so much.
-pub(super) fn fill<T>(
-    items: impl IntoIterator<Item = T>,
+/// What is in the first of these buckets and `is_news`, until it costs so much.
+///
+/// A bucket that alone costs more is cut short: the rest of it shows once that is equal, or has died.
+pub(super) fn fill<T: Bucketed>(
+    replica: &Replica,
     buckets: &[u8],
-    max: usize,
-    bucket_of: impl Fn(&T) -> u8,
+    is_news: impl Fn(&T) -> bool,
     cost: impl Fn(&T) -> usize,
+    max: usize,
 ) -> Filled<T> {
     let asked: BTreeSet<u8> = buckets.iter().copied().collect();
     let mut by_bucket = BTreeMap::<u8, Vec<T>>::new();
-    for item in items {
-        let bucket = bucket_of(&item);
-        if asked.contains(&bucket) {
+    for item in T::all(replica) {
+        let bucket = item.bucket();
+        if asked.contains(&bucket) && is_news(&item) {
             by_bucket.entry(bucket).or_default().push(item);
         }
     }
@@ -48,4 +62,32 @@ pub(super) fn fill<T>(
         filled.buckets += 1;
     }
     filled
+}
+
+impl Bucketed for Known {
+    fn all(replica: &Replica) -> impl Iterator<Item = Self> {
+        replica.known()
+    }
+
+    fn bucket(&self) -> u8 {
+        self.bucket()
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint()
+    }
+}
+
+impl Bucketed for Tombstone {
+    fn all(replica: &Replica) -> impl Iterator<Item = Self> {
+        replica.tombstones().into_iter()
+    }
+
+    fn bucket(&self) -> u8 {
+        self.bucket()
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint()
+    }
 }

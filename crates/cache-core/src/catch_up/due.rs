@@ -97,6 +97,11 @@ impl Due {
         });
     }
 
+    /// A peer has told of something that we lack.
+    pub(crate) fn want(&self, peer: &PeerId) {
+        self.change(peer, |turn, now| turn.fall_due(turn.soonest(now)));
+    }
+
     /// A peer compares. Where it knows something else a round is due, unless there has just been
     /// one: then this one may well be the answer to that.
     pub(crate) fn compared(&self, peer: &PeerId, differs: bool) {
@@ -112,7 +117,7 @@ impl Due {
     pub(crate) fn heard(&self, peer: &PeerId) {
         self.change(peer, |turn, now| {
             if std::mem::take(&mut turn.is_silent) {
-                turn.fall_due(now);
+                turn.fall_due(turn.soonest(now));
             }
         });
     }

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::buckets::{Filled, fill};
+use super::buckets::{Bucketed, fill};
 use super::due::Round;
 use super::{MAX_LISTED, Question, Reply};
 use crate::digest::{Fingerprint, Known};
@@ -46,13 +46,7 @@ pub(super) async fn catch_up_with(
         // Tombstones first: what they cover need not be fetched.
         let mut buckets = ours.tombstones_that_differ(&theirs);
         while !buckets.is_empty() {
-            let remembered = replica.tombstones();
-            let (asked, but) = but(
-                remembered,
-                &buckets,
-                Tombstone::bucket,
-                Tombstone::fingerprint,
-            );
+            let (asked, but) = fingerprints::<Tombstone>(replica, &buckets).await?;
             let Reply::Tombstones {
                 buckets: covered,
                 tombstones,
@@ -72,7 +66,7 @@ pub(super) async fn catch_up_with(
         let mut buckets = ours.buckets_that_differ(&theirs);
         let mut room = MAX_PULLED;
         while !buckets.is_empty() {
-            let (asked, but) = fingerprints(replica, &buckets).await?;
+            let (asked, but) = fingerprints::<Known>(replica, &buckets).await?;
             let question = Question::List {
                 buckets: buckets[..asked].to_vec(),
                 but,
@@ -151,23 +145,19 @@ async fn wanted(
     wanted
 }
 
-/// What is known in the first of these buckets, and how many those are: as many as fit a question.
-async fn fingerprints(replica: &Arc<Replica>, buckets: &[u8]) -> Option<(usize, Vec<Fingerprint>)> {
+/// The fingerprints of what is in the first of these buckets, and how many those are: as many as fit
+/// a question. Looks at everything, on a thread where that keeps nobody waiting.
+async fn fingerprints<T: Bucketed>(
+    replica: &Arc<Replica>,
+    buckets: &[u8],
+) -> Option<(usize, Vec<Fingerprint>)> {
     let aside = replica.aside;
     let (replica, buckets) = (Arc::clone(replica), buckets.to_vec());
-    // Looks at everything, on a thread where that keeps nobody waiting.
-    let known = move || but(replica.known(), &buckets, Known::bucket, Known::fingerprint);
-    aside.run(known).await
-}
-
-/// The fingerprints of what is in the first of these buckets, and how many those are.
-fn but<T>(
-    items: impl IntoIterator<Item = T>,
-    buckets: &[u8],
-    bucket_of: impl Fn(&T) -> u8,
-    fingerprint: impl Fn(&T) -> Fingerprint,
-) -> (usize, Vec<Fingerprint>) {
-    // What is left out of one bucket that holds more is listed in vain.
-    let Filled { buckets, items } = fill(items, buckets, MAX_LISTED, bucket_of, |_| 1);
-    (buckets, items.iter().map(fingerprint).collect())
+    let fill = move || {
+        // What is left out of one bucket that holds more is listed in vain.
+        let filled = fill::<T>(&replica, &buckets, |_| true, |_| 1, MAX_LISTED);
+        let fingerprints = filled.items.iter().map(T::fingerprint);
+        (filled.buckets, fingerprints.collect())
+    };
+    aside.run(fill).await
 }

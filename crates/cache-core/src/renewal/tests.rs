@@ -8,7 +8,7 @@ use super::*;
 use crate::Path;
 
 fn entry(at: u64, value: impl Into<Bytes>) -> Entry {
-    let lifetime = Lifetime::fresh_for(Duration::from_secs(at));
+    let lifetime = Lifetime::fresh_for(Duration::from_secs(1000 + at));
     let at = MeshTime::from_millis(at);
     Entry::new(at, PeerId::LOCAL, Path::new("/a"), value.into(), lifetime)
 }
@@ -34,13 +34,13 @@ proptest! {
         let [first, second] =
             [0, 1].map(|at| Renewal::of(key(), &versions[at], &versions[at + 1]));
         if let Some(renewal) = &first {
-            prop_assert_eq!(renewal.apply(&versions[0]), Some(versions[1].clone()));
-            prop_assert_eq!(renewal.apply(&versions[2]), None);
+            prop_assert_eq!(renewal.apply(&versions[0]), Ok(versions[1].clone()));
+            prop_assert!(!renewal.is_made_of(&versions[2]));
         }
         if let (Some(first), Some(second)) = (&first, &second)
             && let Some(both) = second.after(first, &versions[2])
         {
-            prop_assert_eq!(both.apply(&versions[0]), Some(versions[2].clone()));
+            prop_assert_eq!(both.apply(&versions[0]), Ok(versions[2].clone()));
         }
     }
 
@@ -61,7 +61,7 @@ proptest! {
             head: head.into(),
             tail,
         };
-        prop_assert_eq!(renewal.apply(&base), None);
+        prop_assert_eq!(renewal.apply(&base), Err(Untrue));
     }
 }
 
@@ -72,7 +72,7 @@ fn a_long_body_under_new_headers_takes_no_more_than_the_headers() {
     let [before, after] = versions.map(|value| entry(1, value));
     let renewal = Renewal::of(key(), &before, &after).unwrap();
     assert_eq!(renewal.head, "date: 2");
-    assert_eq!(renewal.apply(&before), Some(after));
+    assert_eq!(renewal.apply(&before), Ok(after));
 }
 
 #[test]
@@ -92,4 +92,53 @@ fn nothing_of_the_value_is_shown() {
         shown.contains("head: 7") && !shown.contains("hunter"),
         "{shown}"
     );
+}
+
+#[test]
+fn what_cannot_be_had_whole_is_told_whole() {
+    let long = |len| vec![7; len];
+    let [fits, does_not] = [MAX_VALUE, MAX_VALUE + 1].map(|len| entry(1, long(len)));
+    assert!(Renewal::of(key(), &fits, &fits).is_some());
+    assert_eq!(Renewal::of(key(), &fits, &does_not), None);
+    assert_eq!(Renewal::of(key(), &does_not, &fits), None);
+    let brief = Lifetime::fresh_for(Duration::from_secs(60));
+    let at = MeshTime::from_millis(1);
+    let brief = Entry::new(at, PeerId::LOCAL, Path::new("/a"), long(9000).into(), brief);
+    assert_eq!(Renewal::of(key(), &brief, &brief), None);
+}
+
+#[test]
+fn no_chain_of_them_grows_a_value_beyond_what_can_be_sent() {
+    let base = entry(1, vec![7; MAX_VALUE]);
+    let next = entry(2, vec![7; MAX_VALUE + 1]);
+    let renewal = Renewal {
+        key: key(),
+        base: base.digest(),
+        digest: next.digest(),
+        stored_at: next.stored_at(),
+        lifetime: next.lifetime(),
+        origin: PeerId::LOCAL,
+        head: Bytes::from_static(&[7]),
+        tail: MAX_VALUE as u64,
+    };
+    assert_eq!(renewal.apply(&base), Err(Untrue));
+}
+
+#[test]
+fn a_short_end_does_not_keep_the_whole_in_memory() {
+    let base = entry(1, vec![7; 1 << 20]);
+    let next = entry(2, vec![7; 1]);
+    let renewal = Renewal {
+        key: key(),
+        base: base.digest(),
+        digest: next.digest(),
+        stored_at: next.stored_at(),
+        lifetime: next.lifetime(),
+        origin: PeerId::LOCAL,
+        head: Bytes::new(),
+        tail: 1,
+    };
+    let made = renewal.apply(&base).unwrap();
+    let within = base.value().as_ptr_range();
+    assert!(!within.contains(&made.value().as_ptr()));
 }

@@ -9,12 +9,13 @@ use crate::events::Event;
 use crate::freshness::Lifetime;
 use crate::key::{Key, Resource};
 use crate::outbox::News;
+use crate::path::Path;
 use crate::peer::PeerId;
-use crate::renewal::Renewal;
+use crate::renewal::{Renewal, Untrue};
 use crate::store::{Merged, Store};
 use crate::time::MeshTime;
 use crate::tombstone::{Target, Tombstone};
-use crate::wire::Put;
+use crate::wire::{LONG, Put};
 
 /// What became of something from a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,31 +86,51 @@ impl Replica {
         self.take(put, Store::restore)
     }
 
-    /// Makes a version of the one that is held, as a peer has told how, and merges it. Who holds
-    /// another one hears where to get it.
-    pub(crate) fn receive_renewal(&self, renewal: &Renewal, from: PeerId) -> Received {
-        let Renewal { key, stored_at, .. } = *renewal;
-        let held = self.store.peek(&key);
-        if let Some(entry) = held.and_then(|base| renewal.apply(&base)) {
-            return self.receive(Put { key, entry });
+    /// Makes a version of the one that is held, as a peer has told how, and merges it. Who does not
+    /// hold that one in memory hears where to get the new one.
+    pub(crate) fn receive_renewal(&self, renewal: &Renewal) -> Result<Received, Untrue> {
+        let Renewal {
+            key,
+            stored_at,
+            origin,
+            ..
+        } = *renewal;
+        let received = self.judge(&key, stored_at);
+        if received != Received::Elsewhere {
+            return Ok(self.count(received));
         }
-        let received = self.hear_of(key, stored_at, from);
+        let base = self.store.peek(&key);
+        if let Some(base) = base.filter(|base| renewal.is_made_of(base)) {
+            let entry = renewal.apply(&base)?;
+            return Ok(self.receive(Put { key, entry }));
+        }
+        // Many may lack what is long, because it was only announced to them.
+        if renewal.value_len() <= LONG {
+            self.due.want(&origin);
+        }
+        Ok(self.hear_of(key, stored_at, origin))
+    }
+
+    /// Takes note that a member has a version, and tells those who wait for one.
+    pub(crate) fn hear_of(&self, key: Key, stored_at: MeshTime, holder: PeerId) -> Received {
+        let received = self.judge(&key, stored_at);
         if received == Received::Elsewhere {
-            self.due.owe(&from);
+            self.elsewhere.note(key, holder, stored_at);
+            self.arrivals.tell(&key);
         }
         self.count(received)
     }
 
-    /// Takes note that a peer has a version.
-    pub(crate) fn hear_of(&self, key: Key, stored_at: MeshTime, from: PeerId) -> Received {
+    /// Whether a version that is not at hand would be news, as far as can be told without its path.
+    fn judge(&self, key: &Key, stored_at: MeshTime) -> Received {
         if stored_at.is_ahead_of(self.now()) {
-            Received::FromTheFuture
-        } else if self.version_of(&key) >= Some(stored_at) {
-            Received::Ignored
-        } else {
-            self.elsewhere.note(key, from, stored_at);
-            Received::Elsewhere
+            return Received::FromTheFuture;
         }
+        let is_void = self.tombstones.cover(key, &Path::root(), stored_at);
+        if is_void || self.version_of(key) >= Some(stored_at) {
+            return Received::Ignored;
+        }
+        Received::Elsewhere
     }
 
     fn take(&self, put: Put, merge: Merge) -> Received {

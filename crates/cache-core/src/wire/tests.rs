@@ -72,7 +72,7 @@ fn messages() -> impl Strategy<Value = Message> {
 
 fn renewals() -> impl Strategy<Value = Message> {
     let entry = |at, value: &'static [u8]| {
-        let lifetime = Lifetime::fresh_for(Duration::from_secs(1));
+        let lifetime = Lifetime::fresh_for(Duration::from_secs(1000));
         let at = MeshTime::from_millis(at);
         Entry::new(at, PeerId::LOCAL, Path::root(), value.into(), lifetime)
     };
@@ -80,9 +80,13 @@ fn renewals() -> impl Strategy<Value = Message> {
         let value = &[7; 2048];
         Message::Renew(Renewal::of(key, &entry(at, value), &entry(at, value)).unwrap())
     });
-    let announce = (keys(), any::<u64>()).prop_map(|(key, at)| {
+    let announce = (keys(), any::<u64>(), peers()).prop_map(|(key, at, holder)| {
         let stored_at = MeshTime::from_millis(at);
-        Message::Announce(Announcement { key, stored_at })
+        Message::Announce(Announcement {
+            key,
+            stored_at,
+            holder,
+        })
     });
     prop_oneof![renew, announce]
 }

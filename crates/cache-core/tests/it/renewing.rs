@@ -115,3 +115,18 @@ async fn what_is_long_reaches_those_of_a_large_fleet_who_ask_for_it() {
     let moved = network.traffic() - before;
     assert!(moved.bytes < 8 * LONG as u64, "{moved:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_announced_is_got_from_who_has_it_whoever_passed_the_word_on() {
+    // Each is connected to 18 of 60.
+    let network = MemoryNetwork::new(5).with_rings(9);
+    let fleet = fleet(&network, 60).await;
+    fleet[0].put(key(1), answer(1, 200_000), Lifetime::fresh_for(secs(50)));
+    sleep(secs(1)).await;
+    let upstream = Upstream::default();
+    for cache in fleet.iter().step_by(7).skip(1) {
+        let asked = upstream.look_up(cache, 1, || Err("not to be asked".into()));
+        assert_eq!(source(&asked.await), Source::PeerHit);
+    }
+    assert_eq!(upstream.calls(), 0);
+}

@@ -68,12 +68,27 @@ async fn with_whom_something_did_not_reach_a_round_is_due_soon_and_once() {
 async fn who_does_not_answer_is_asked_again_as_soon_as_it_is_heard() {
     let due = Due::new(peer(0));
     due.see(&peers(1));
-    assert_eq!(rounds(&due, Round::Unanswered), [peer(1)]);
+    assert_eq!(due.begin(), Some(peer(1)));
+    time::sleep(PAUSE).await;
+    due.end(&peer(1), Round::Unanswered);
     assert!(rounds(&due, Round::Done).is_empty());
     due.heard(&peer(1));
     assert_eq!(rounds(&due, Round::Done), [peer(1)]);
     due.heard(&peer(1));
     assert!(rounds(&due, Round::Done).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_declines_is_not_asked_again_with_each_frame_that_it_sends() {
+    let due = Due::new(peer(0));
+    due.see(&peers(1));
+    assert_eq!(rounds(&due, Round::Unanswered), [peer(1)]);
+    for _ in 0..100 {
+        due.heard(&peer(1));
+        assert!(rounds(&due, Round::Unanswered).is_empty());
+    }
+    time::sleep(PAUSE).await;
+    assert_eq!(rounds(&due, Round::Done), [peer(1)]);
 }
 
 #[tokio::test(start_paused = true)]
