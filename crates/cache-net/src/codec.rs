@@ -12,6 +12,7 @@ use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use libp2p::StreamProtocol;
 use libp2p::request_response::Codec;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Limits;
 use crate::metrics::Counters;
@@ -35,10 +36,22 @@ const DECLINED: u8 = 1;
 const BUSY: u8 = 2;
 
 /// A frame on its way to a peer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Frame {
     pub(crate) kind: FrameKind,
     pub(crate) payload: Bytes,
+    /// Cancelled when nobody waits for the reply any more. Of a peer's frame it tells nothing.
+    pub(crate) given_up: CancellationToken,
+}
+
+impl Frame {
+    pub(crate) fn new(kind: FrameKind, payload: Bytes) -> Self {
+        Self {
+            kind,
+            payload,
+            given_up: CancellationToken::new(),
+        }
+    }
 }
 
 /// What comes back for a frame.
@@ -61,6 +74,8 @@ pub(crate) enum ProtocolError {
     UnknownKind(u8),
     #[error("too much is being read already")]
     NoRoom,
+    #[error("nobody waits for the reply any more")]
+    GivenUp,
 }
 
 impl ProtocolError {
@@ -70,7 +85,7 @@ impl ProtocolError {
         match Self::inside(error) {
             Some(Self::TooLarge { size, limit }) => *size > MAX_FRAME.max(*limit),
             Some(Self::UnknownKind(_)) => true,
-            Some(Self::NoRoom) | None => false,
+            Some(Self::NoRoom | Self::GivenUp) | None => false,
         }
     }
 
@@ -96,6 +111,9 @@ pub(crate) struct FrameCodec {
     room: Arc<Semaphore>,
     /// libp2p keeps to itself why a frame was not read.
     counters: Arc<Counters>,
+    /// That of the frame which this stream carries: libp2p has a clone of the codec for each, and
+    /// no way of its own to take a frame back.
+    given_up: CancellationToken,
 }
 
 impl FrameCodec {
@@ -105,6 +123,7 @@ impl FrameCodec {
             limit: limits.frame,
             room: Arc::new(Semaphore::new(room.min(Semaphore::MAX_PERMITS))),
             counters,
+            given_up: CancellationToken::new(),
         }
     }
 
@@ -134,14 +153,14 @@ impl Codec for FrameCodec {
             BROADCAST => FrameKind::Broadcast,
             unknown => return Err(ProtocolError::UnknownKind(unknown).into()),
         };
-        Ok(Frame { kind, payload })
+        Ok(Frame::new(kind, payload))
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Reply>
     where
         T: AsyncRead + Unpin + Send,
     {
-        match read(io, self).await? {
+        match while_wanted(&self.given_up, read(io, self)).await? {
             (ANSWERED, payload) => Ok(Reply::Answered(payload)),
             (DECLINED, _) => Ok(Reply::Declined),
             (BUSY, _) => Ok(Reply::Busy),
@@ -162,7 +181,9 @@ impl Codec for FrameCodec {
             FrameKind::Request => REQUEST,
             FrameKind::Broadcast => BROADCAST,
         };
-        write(io, self.limit, kind, &frame.payload).await
+        self.given_up = frame.given_up;
+        let written = write(io, self.limit, kind, &frame.payload);
+        while_wanted(&self.given_up, written).await
     }
 
     async fn write_response<T>(
@@ -180,6 +201,15 @@ impl Codec for FrameCodec {
             Reply::Busy => write(io, self.limit, BUSY, &[]).await,
         }
     }
+}
+
+/// Fails as soon as nobody waits for the outcome: libp2p then resets the stream.
+async fn while_wanted<T>(
+    given_up: &CancellationToken,
+    work: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    let outcome = given_up.run_until_cancelled(work).await;
+    outcome.unwrap_or_else(|| Err(ProtocolError::GivenUp.into()))
 }
 
 async fn read<T: AsyncRead + Unpin>(io: &mut T, codec: &FrameCodec) -> io::Result<(u8, Bytes)> {

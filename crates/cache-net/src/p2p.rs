@@ -248,9 +248,12 @@ impl P2p {
         let turn = turn.map_err(|_| TransportError::Busy)?;
         let turn = turn.map_err(|_| TransportError::Closed)?;
         let (answer, answered) = oneshot::channel();
+        let frame = Frame::new(kind, payload);
+        // Whoever drops this future takes the frame back, and its slot is free for the next.
+        let _unless_dropped = frame.given_up.clone().drop_guard();
         let outbound = Outbound {
             to,
-            frame: Frame { kind, payload },
+            frame,
             answer,
             slot,
         };

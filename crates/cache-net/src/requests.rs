@@ -30,7 +30,7 @@ pub(crate) struct Pending {
     pub(crate) answer: oneshot::Sender<Outcome>,
     /// When libp2p must have told what became of the frame.
     pub(crate) overdue: Instant,
-    /// Given back when libp2p is done, which can be after the sender has given up.
+    /// Given back when libp2p is done: where the sender gives up, as soon as the stream is reset.
     pub(crate) slot: Slot,
 }
 

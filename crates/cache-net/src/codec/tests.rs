@@ -1,8 +1,9 @@
 //! Frames that come back as they went, and streams that hold something else.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
+use futures::FutureExt;
 use futures::io::Cursor;
 use proptest::prelude::*;
 
@@ -61,6 +62,19 @@ impl AsyncRead for Promise {
     }
 }
 
+/// Says nothing.
+struct Silence;
+
+impl AsyncRead for Silence {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+}
+
 #[test]
 fn a_length_over_the_limit_is_refused_before_room_is_made_for_it() {
     let mut peer = Promise::of(u32::try_from(LIMIT + 1).unwrap());
@@ -93,10 +107,7 @@ fn a_promise_that_is_not_kept_ties_up_little() {
 fn a_large_frame_is_refused_while_others_take_up_the_room_and_a_small_one_is_not() {
     let codec = codec();
     let read = |size| {
-        let frame = Frame {
-            kind: FrameKind::Request,
-            payload: vec![7; size].into(),
-        };
+        let frame = Frame::new(FrameKind::Request, vec![7; size].into());
         let mut codec = codec.clone();
         let bytes = written(frame);
         let mut io = Cursor::new(bytes);
@@ -116,10 +127,7 @@ fn a_large_frame_is_refused_while_others_take_up_the_room_and_a_small_one_is_not
 #[test]
 fn a_frame_over_the_limit_is_not_written() {
     let mut io = Cursor::new(Vec::new());
-    let frame = Frame {
-        kind: FrameKind::Request,
-        payload: vec![0; LIMIT + 1].into(),
-    };
+    let frame = Frame::new(FrameKind::Request, vec![0; LIMIT + 1].into());
 
     let error =
         futures::executor::block_on(codec().write_request(&PROTOCOL, &mut io, frame)).unwrap_err();
@@ -129,6 +137,24 @@ fn a_frame_over_the_limit_is_not_written() {
         Some(ProtocolError::TooLarge { .. })
     ));
     assert!(io.into_inner().is_empty());
+}
+
+#[test]
+fn a_stream_ends_once_nobody_waits_for_its_reply() {
+    let frame = Frame::new(FrameKind::Request, Bytes::from_static(b"question"));
+    let given_up = frame.given_up.clone();
+    let mut codec = codec();
+    let mut io = Cursor::new(Vec::new());
+    futures::executor::block_on(codec.write_request(&PROTOCOL, &mut io, frame)).unwrap();
+
+    let (protocol, mut never) = (PROTOCOL, Silence);
+    let mut reply = pin!(codec.read_response(&protocol, &mut never));
+    assert!(reply.as_mut().now_or_never().is_none());
+    given_up.cancel();
+    let error = reply.now_or_never().unwrap().unwrap_err();
+
+    assert_eq!(protocol_error(&error), Some(&ProtocolError::GivenUp));
+    assert!(!ProtocolError::is_offence(&error));
 }
 
 #[test]
@@ -167,11 +193,9 @@ fn any_frame() -> impl Strategy<Value = Frame> {
         3 * FIRST_STEP..5 * FIRST_STEP,
         Just(LIMIT),
     ];
-    (kind, size, any::<u8>()).prop_map(|(kind, size, seed)| Frame {
-        kind,
-        payload: (0..size)
-            .map(|i| (i as u8).wrapping_mul(31) ^ seed)
-            .collect(),
+    (kind, size, any::<u8>()).prop_map(|(kind, size, seed)| {
+        let payload = (0..size).map(|i| (i as u8).wrapping_mul(31) ^ seed);
+        Frame::new(kind, payload.collect())
     })
 }
 
@@ -180,7 +204,8 @@ proptest! {
 
     #[test]
     fn a_frame_comes_back_as_it_was(frame in any_frame()) {
-        prop_assert_eq!(read_back(&written(frame.clone())).unwrap(), frame);
+        let back = read_back(&written(frame.clone())).unwrap();
+        prop_assert_eq!((back.kind, back.payload), (frame.kind, frame.payload));
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! One frame to one peer, and its reply.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use cache_core::{FrameKind, MAX_FRAME, NoTransport, Transport, TransportError};
 use futures::future::{Either, join_all, select};
+use tokio::task::yield_now;
 
 use crate::fleet::*;
 
@@ -156,6 +158,36 @@ async fn requests_beyond_those_in_flight_are_busy() {
     );
     echo(&answerer);
     assert_eq!(asker.request(to, frame(1)).await.unwrap(), frame(1));
+}
+
+#[tokio::test]
+async fn who_drops_a_request_makes_room_for_the_next() {
+    let answerer = start(member()).await;
+    let mut config = member_knowing(&[&answerer]);
+    config.limits.in_flight_per_peer = 1;
+    // Room that only the deadline makes comes too late.
+    config.limits.deadline = Duration::from_secs(60 * 60);
+    let asker = start(config).await;
+    connected(&asker, &answerer).await;
+    let to = answerer.local_peer();
+
+    let mut held = Vec::new();
+    for _ in 0..200 {
+        let unanswered = async {
+            let busy = Err(TransportError::Busy);
+            // The stream of the one before is reset in the background.
+            while asker.request(to, frame(1)).await == busy {
+                yield_now().await;
+            }
+        };
+        // Each has got through, and none is answered.
+        match select(pin!(unanswered), pin!(answerer.accept())).await {
+            Either::Left(_) => panic!("answered"),
+            Either::Right((inbound, _dropped)) => held.push(inbound.unwrap()),
+        }
+    }
+
+    assert_eq!(held.len(), 200);
 }
 
 #[tokio::test]
