@@ -24,6 +24,8 @@ use crate::fleet::{SECRET, names, soon, until};
 use crate::mesh::Taken;
 
 mod lab;
+#[cfg(feature = "relay")]
+mod punch;
 mod switch;
 
 use lab::{Host, Lab};
@@ -49,7 +51,13 @@ async fn five_hosts_on_a_bad_network_account_for_every_frame() {
         seed: rand::random(),
     };
     println!("seed {}", weather.seed);
-    let Some(lab) = lab(weather) else { return };
+    let Some(lab) = lab(
+        "netns::five_hosts_on_a_bad_network_account_for_every_frame",
+        weather,
+        1,
+    ) else {
+        return;
+    };
     let hosts = start(&lab).await;
     let fleet: Vec<_> = hosts.iter().map(|host| host.transport.clone()).collect();
     let taken = Taken::default();
@@ -87,14 +95,14 @@ async fn five_hosts_on_a_bad_network_account_for_every_frame() {
     lab.end();
 }
 
-/// The network, where this machine lets us make it.
-fn lab(weather: Weather) -> Option<Lab> {
+/// The network for a test of this name, where this machine lets us make it.
+fn lab(test: &str, weather: Weather, hidden: usize) -> Option<Lab> {
     let required = is_required();
     if required && !rustix::process::geteuid().is_root() {
-        run_as_root();
+        run_as_root(test);
         return None;
     }
-    match Lab::build(weather) {
+    match Lab::build(weather, hidden) {
         Ok(lab) => Some(lab),
         Err(error) => {
             let why = format!("no network namespaces here: {error}");
@@ -102,7 +110,7 @@ fn lab(weather: Weather) -> Option<Lab> {
             // Not by a macro: what those print is kept from who watches as long as the test passes.
             let _ = writeln!(
                 io::stderr(),
-                "\n{why}: the test of a bad network has shown nothing (it takes Linux, root and \
+                "\n{why}: {test} has shown nothing (it takes Linux, root and \
                  `apt-get install iproute2 nftables`)"
             );
             None
@@ -118,14 +126,13 @@ fn is_required() -> bool {
     std::env::var_os(REQUIRED).is_some()
 }
 
-/// Runs this test as root instead, as where CI's user may become that without a password.
-fn run_as_root() {
-    let test = std::env::current_exe().unwrap();
-    let (_, module) = module_path!().split_once("::").unwrap();
+/// Runs a test as root instead, as where CI's user may become that without a password.
+fn run_as_root(test: &str) {
+    let tests = std::env::current_exe().unwrap();
     let output = Command::new("sudo")
         .args(["--non-interactive", "env", &format!("{REQUIRED}=1")])
-        .arg(test)
-        .args([module, "--nocapture"])
+        .arg(tests)
+        .args([test, "--exact", "--nocapture"])
         .output();
     let output = output.unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
@@ -138,7 +145,7 @@ async fn start(lab: &Lab) -> Vec<Host> {
     let mut hosts = Vec::new();
     for number in 0..Switch::PORTS {
         let address = match number {
-            INSIDE => Lab::INSIDE,
+            INSIDE => Lab::inside(INSIDE),
             number => Lab::ADDRESSES[number],
         };
         hosts.push(lab.start(number, member(address)).await);

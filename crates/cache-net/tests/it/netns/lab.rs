@@ -1,4 +1,4 @@
-//! Hosts in network namespaces of their own: each has its own addresses, and one sits behind a NAT.
+//! Hosts in network namespaces of their own: each has its own addresses, and some sit behind NATs.
 #![expect(
     clippy::unwrap_used,
     reason = "clippy.toml allows it in test functions only"
@@ -10,6 +10,7 @@ use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
 use cache_net::{Config, P2p};
@@ -23,28 +24,30 @@ use super::switch::{Switch, Weather};
 /// A network device in each namespace.
 const DEVICE: &str = "net0";
 
-/// The NAT: who is inside gets out, under the address of the router, and nobody gets in.
+/// The NAT: who is inside gets out, under the address of the router, and nobody gets in, nor is told
+/// that it does not.
 const NAT: &str = "
 table ip nat {
   chain out { type nat hook postrouting priority 100; oifname \"net0\" masquerade; }
 }
 table ip guard {
   chain in { type filter hook forward priority 0; iifname \"net0\" ct state new drop; }
+  chain here { type filter hook input priority 0; iifname \"net0\" ct state new drop; }
 }
 ";
 
-/// Five namespaces on one switch, and a sixth behind the last of them.
+/// Five namespaces on one switch, and behind the last of them some more.
 pub(crate) struct Lab {
     pub(crate) switch: Switch,
-    /// Those of the hosts; the last one is behind the NAT.
+    /// Those of the hosts; the last ones are each behind a NAT.
     hosts: Vec<Namespace>,
-    /// Held until the end, because the namespace goes with it.
-    _router: Namespace,
+    /// Held until the end, because the namespaces go with them.
+    _routers: Vec<Namespace>,
     network: Worker,
 }
 
 impl Lab {
-    /// Where the hosts are on the switch; the last address is the router's.
+    /// Where the hosts are on the switch; the last addresses are the routers'.
     pub(crate) const ADDRESSES: [Ipv4Addr; Switch::PORTS] = [
         Ipv4Addr::new(10, 77, 0, 1),
         Ipv4Addr::new(10, 77, 0, 2),
@@ -53,25 +56,33 @@ impl Lab {
         Ipv4Addr::new(10, 77, 0, 5),
     ];
 
-    /// Where the host behind the NAT is.
-    pub(crate) const INSIDE: Ipv4Addr = Ipv4Addr::new(10, 78, 0, 2);
-
-    pub(crate) fn build(weather: Weather) -> io::Result<Self> {
+    /// A network, the last so many hosts of which are each behind a NAT of its own.
+    pub(crate) fn build(weather: Weather, hidden: usize) -> io::Result<Self> {
+        static BUILT: AtomicUsize = AtomicUsize::new(0);
+        let lab = BUILT.fetch_add(1, Ordering::Relaxed);
+        let lab = format!("ghmesh-{}-{lab}", std::process::id());
         let mut plugged = Vec::new();
         for number in 0..Switch::PORTS {
-            plugged.push(Namespace::new(&number.to_string())?);
+            plugged.push(Namespace::new(format!("{lab}-{number}"))?);
         }
         let switch = Switch::default();
         let network = network(&plugged, switch.clone(), weather)?;
-        let router = plugged.pop().unwrap();
+        let routers = plugged.split_off(Switch::PORTS - hidden);
         let mut hosts = plugged;
-        hosts.push(behind(&router)?);
+        for router in &routers {
+            hosts.push(behind(router, hosts.len())?);
+        }
         Ok(Self {
             switch,
             hosts,
-            _router: router,
+            _routers: routers,
             network,
         })
+    }
+
+    /// Where the host of this number is, if it is behind a NAT.
+    pub(crate) fn inside(number: usize) -> Ipv4Addr {
+        Ipv4Addr::new(10, 78, u8::try_from(number).unwrap(), 2)
     }
 
     /// Starts a host in the namespace of this number.
@@ -170,17 +181,18 @@ fn device(place: &File) -> io::Result<AsyncDevice> {
         .build_async()
 }
 
-/// A namespace that reaches the network through `router` alone.
-fn behind(router: &Namespace) -> io::Result<Namespace> {
-    let inside = Namespace::new("inside")?;
+/// A namespace for the host of this number, which reaches the network through `router` alone.
+fn behind(router: &Namespace, number: usize) -> io::Result<Namespace> {
+    let inside = Namespace::new(format!("{}-inside", router.name))?;
+    let gateway = format!("10.78.{number}.1");
     let ends = ["link", "add", "inside", "type", "veth", "peer", "name"];
     router.ip(&[&ends[..], &[DEVICE, "netns", &inside.name]].concat())?;
-    router.ip(&["address", "add", "10.78.0.1/24", "dev", "inside"])?;
+    router.ip(&["address", "add", &format!("{gateway}/24"), "dev", "inside"])?;
     router.ip(&["link", "set", "inside", "up"])?;
-    let address = format!("{}/24", Lab::INSIDE);
+    let address = format!("{}/24", Lab::inside(number));
     inside.ip(&["address", "add", &address, "dev", DEVICE])?;
     inside.ip(&["link", "set", DEVICE, "up"])?;
-    inside.ip(&["route", "add", "default", "via", "10.78.0.1"])?;
+    inside.ip(&["route", "add", "default", "via", &gateway])?;
     router.run("nft", &["-f", "-"], NAT)?;
     router.within(|| std::fs::write("/proc/sys/net/ipv4/ip_forward", "1"))?;
     Ok(inside)
@@ -193,8 +205,7 @@ struct Namespace {
 }
 
 impl Namespace {
-    fn new(name: &str) -> io::Result<Self> {
-        let name = format!("ghmesh-{}-{name}", std::process::id());
+    fn new(name: String) -> io::Result<Self> {
         run("ip", &["netns", "add", &name], "")?;
         let made = Self { name };
         made.ip(&["link", "set", "lo", "up"])?;
