@@ -46,6 +46,8 @@ async fn demonstrate(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         dir,
         secret,
         fleet: Vec::new(),
+        known: Vec::new(),
+        new: Vec::new(),
     };
     for _ in 0..runners {
         stage.add_runner().await?;

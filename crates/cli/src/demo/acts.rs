@@ -21,6 +21,9 @@ pub(super) struct Stage {
     pub(super) dir: TempDir,
     pub(super) secret: Secret,
     pub(super) fleet: Vec<Runner>,
+    /// What was answered to the questions of each kind, when they were asked for the first time.
+    pub(super) known: Vec<Bytes>,
+    pub(super) new: Vec<Bytes>,
 }
 
 impl Stage {
@@ -46,13 +49,13 @@ impl Stage {
     }
 
     /// That of the original system's benchmark.
-    pub(super) async fn the_workload_of_the_original(&self) -> anyhow::Result<()> {
+    pub(super) async fn the_workload_of_the_original(&mut self) -> anyhow::Result<()> {
         let (first, others) = self
             .fleet
             .split_first()
             .context("there is a first runner")?;
         eprintln!("Runner 1 asks {QUESTIONS} questions");
-        let answers = ask_all(first, known_questions()).await?;
+        self.known = ask_all(first, known_questions()).await?;
         let told = QUESTIONS * others.len() as u64;
         let all_told = |stats: &NodeStats| stats.counters.broadcast.sent >= told;
         first.wait_until("the peers to be told", all_told).await?;
@@ -60,20 +63,20 @@ impl Stage {
         eprintln!("The others ask the same");
         for runner in others {
             ensure!(
-                ask_all(runner, known_questions()).await? == answers,
+                ask_all(runner, known_questions()).await? == self.known,
                 "a runner got another answer than runner 1"
             );
         }
         eprintln!("Runner 1 asks again");
         ensure!(
-            ask_all(first, known_questions()).await? == answers,
+            ask_all(first, known_questions()).await? == self.known,
             "runner 1 got another answer the second time"
         );
         Ok(())
     }
 
     /// Every runner asks every new question while none has an answer yet.
-    pub(super) async fn all_at_the_same_instant(&self) -> anyhow::Result<Act> {
+    pub(super) async fn all_at_the_same_instant(&mut self) -> anyhow::Result<Act> {
         eprintln!("All ask {QUESTIONS} new questions at the same instant");
         let before = self.so_far().await?;
         let asked = self.fleet.iter().map(|runner| async move {
@@ -86,6 +89,7 @@ impl Stage {
             answers.windows(2).all(|pair| pair[0] == pair[1]),
             "two runners got different answers"
         );
+        self.new = answers.into_iter().next().unwrap_or_default();
         Ok(self.so_far().await? - before)
     }
 
@@ -97,7 +101,10 @@ impl Stage {
         let late = self.fleet.last().context("it has been added")?;
         let connected = |stats: &NodeStats| stats.connected_peers > 0;
         late.wait_until("a peer to be connected", connected).await?;
-        ask_all(late, known_questions()).await?;
+        ensure!(
+            ask_all(late, known_questions()).await? == self.known,
+            "the late runner got another answer than runner 1"
+        );
         Ok(self.so_far().await? - before)
     }
 
@@ -106,8 +113,12 @@ impl Stage {
         eprintln!("GitHub is switched off, and all ask everything again");
         let before = self.so_far().await?;
         self.github.offline();
-        for runner in &self.fleet {
-            ask_all(runner, known_questions().chain(new_questions())).await?;
+        for (runner, number) in self.fleet.iter().zip(1..) {
+            ensure!(
+                ask_all(runner, known_questions()).await? == self.known
+                    && ask_all(runner, new_questions()).await? == self.new,
+                "runner {number} got another answer than before GitHub was switched off"
+            );
         }
         Ok(self.so_far().await? - before)
     }
@@ -122,6 +133,7 @@ impl Stage {
             let stats = runner.stats().await?.counters;
             so_far.requests += stats.requests;
             so_far.peer_hits += stats.peer_hits;
+            so_far.stale += stats.stale_served;
         }
         Ok(so_far)
     }

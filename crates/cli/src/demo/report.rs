@@ -26,6 +26,8 @@ pub(super) struct Report {
 pub(super) struct Act {
     pub(super) requests: u64,
     pub(super) peer_hits: u64,
+    /// Answers that were out of date, and said so.
+    pub(super) stale: u64,
     pub(super) upstream_calls: u64,
 }
 
@@ -143,7 +145,7 @@ impl Report {
              {} calls to GitHub where {} were asked for: {} saved.\n\
              All at the same instant: {} requests for {QUESTIONS} new URLs, {} calls to GitHub.\n\
              One more runner, late: {} of {} answered by its peers, {} calls to GitHub.\n\
-             GitHub switched off: {} of {} answered.",
+             GitHub switched off: {} of {} answered as before, {} of them marked as stale.",
             show::lines(&table),
             self.fleet.upstream_calls,
             self.fleet.requests,
@@ -154,7 +156,8 @@ impl Report {
             self.late_joiner.requests,
             self.late_joiner.upstream_calls,
             self.upstream_off.requests,
-            self.upstream_off.requests,
+            2 * QUESTIONS * (self.runners.len() as u64 + 1),
+            self.upstream_off.stale,
         )
     }
 }
@@ -166,6 +169,7 @@ impl Sub for Act {
         Self {
             requests: self.requests - before.requests,
             peer_hits: self.peer_hits - before.peer_hits,
+            stale: self.stale - before.stale,
             upstream_calls: self.upstream_calls - before.upstream_calls,
         }
     }

@@ -18,6 +18,7 @@ fn right() -> Report {
     let act = |requests, peer_hits, upstream_calls| Act {
         requests,
         peer_hits,
+        stale: 0,
         upstream_calls,
     };
     Report {
