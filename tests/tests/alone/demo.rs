@@ -1,6 +1,4 @@
-//! `ghmesh demo` keeps its promise. Each has the machine for itself: a fleet that asks everything at
-//! the same instant shares its calls as long as its members get to answer each other.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! `ghmesh demo` keeps its promise.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,10 +7,9 @@ use e2e::eventually;
 use e2e::process::ghmesh;
 use serde_json::Value;
 use tokio::process::Command;
-use tokio::sync::Mutex;
 use tokio::time;
 
-static MACHINE: Mutex<()> = Mutex::const_new(());
+use crate::MACHINE;
 
 #[tokio::test]
 async fn five_runners_make_a_hundred_calls_where_six_hundred_were_asked_for() {
