@@ -126,7 +126,7 @@ pub(crate) async fn run(replica: Arc<Replica>, transport: Arc<dyn Transport>) {
             }
             () = replica.due.changed() => {}
             Some((peer, round)) = rounds.next() => {
-                if matches!(round, Round::Same | Round::Done) {
+                if matches!(round, Round::Same | Round::Done | Round::Sought) {
                     replica.set_caught_up();
                 }
                 replica.due.end(&peer, round);

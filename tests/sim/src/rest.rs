@@ -6,7 +6,7 @@ use std::time::Duration;
 use cache_core::testing::MemoryNetwork;
 use cache_core::wire::{Known, Message, Question as CatchUp, Reply};
 use cache_core::{Key, MeshTime, PeerId, Tombstone};
-use tokio::time::Instant;
+use tokio::time::{self, Instant};
 
 use crate::fault::Fault;
 use crate::fleet::name;
@@ -24,8 +24,19 @@ struct Knowledge {
     tombstones: BTreeSet<Tombstone>,
 }
 
+/// Whose answers are compared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origins {
+    /// Those that let go of nothing.
+    Large,
+    All,
+}
+
 pub(crate) async fn check(plan: &Plan, world: &mut World) {
-    equality(plan, world).await;
+    equality(plan, world, Origins::Large).await;
+    // What its origin has let go of is sought with all once in half a minute.
+    time::sleep(Duration::from_secs(50)).await;
+    equality(plan, world, Origins::All).await;
     for number in 0..plan.machines.len() {
         stale_writes(world, number).await;
     }
@@ -38,7 +49,7 @@ pub(crate) async fn check(plan: &Plan, world: &mut World) {
 }
 
 /// All members that have room, and a clock that is about right, know the same.
-async fn equality(plan: &Plan, world: &World) {
+async fn equality(plan: &Plan, world: &World, origins: Origins) {
     let network = &world.fleet.network;
     let large = (0..plan.machines.len())
         .filter(|number| plan.machines[*number].is_large())
@@ -52,7 +63,7 @@ async fn equality(plan: &Plan, world: &World) {
         };
         match &first {
             None => first = Some(theirs),
-            Some(ours) => differences(plan, world, ours, &theirs).await,
+            Some(ours) => differences(plan, world, origins, ours, &theirs).await,
         }
     }
 }
@@ -108,7 +119,13 @@ const NEARLY_DEAD: Duration = Duration::from_secs(60 + 15 + CLOCKS.as_secs());
 /// With more peers than that what is long is only announced, and got by who needs it.
 const PUSHED_TO: usize = 16;
 
-async fn differences(plan: &Plan, world: &World, ours: &Knowledge, theirs: &Knowledge) {
+async fn differences(
+    plan: &Plan,
+    world: &World,
+    origins: Origins,
+    ours: &Knowledge,
+    theirs: &Knowledge,
+) {
     let clock = world.fleet.cache(ours.node).map(cache_core::Cache::now);
     let Some(now) = clock else { return };
     let nodes = (ours.node, theirs.node);
@@ -129,7 +146,7 @@ async fn differences(plan: &Plan, world: &World, ours: &Knowledge, theirs: &Know
         if versions[0] != versions[1]
             && !is_announced
             && !is_about_to_die(last.saturating_add(question.lifetime().total()))
-            && !is_from_disk(plan, world, knower, question).await
+            && !is_apart(plan, world, origins, knower, question).await
         {
             world.notes.broken(format!(
                 "at rest nodes {nodes:?} know these versions of {question:?}: {stamps:?}"
@@ -149,9 +166,15 @@ async fn differences(plan: &Plan, world: &World, ours: &Knowledge, theirs: &Know
     }
 }
 
-/// Whether what a node holds may have been on disk alone, from where it is not offered: it is its
-/// origin's, which has come back since.
-async fn is_from_disk(plan: &Plan, world: &World, node: usize, question: Question) -> bool {
+/// Whether a node may be alone with what it holds: it may have been on disk only, from where it is not
+/// offered, being its origin's, which has come back since; or its origin may have let go of it.
+async fn is_apart(
+    plan: &Plan,
+    world: &World,
+    origins: Origins,
+    node: usize,
+    question: Question,
+) -> bool {
     let Some(cache) = world.fleet.cache(node) else {
         return false;
     };
@@ -162,10 +185,11 @@ async fn is_from_disk(plan: &Plan, world: &World, node: usize, question: Questio
     let Some(origin) = (0..plan.machines.len()).find(origin) else {
         return false;
     };
+    let machine = plan.machines[origin];
     let has_come_back = plan.faults().any(|(at, fault)| {
         *fault == Fault::Start(origin) && world.mesh_time(world.moment(at)) > entry.stored_at()
     });
-    plan.machines[origin].disk.is_some() && has_come_back
+    (machine.disk.is_some() && has_come_back) || (origins == Origins::Large && !machine.is_large())
 }
 
 /// Nobody holds what was written over and invalidated, wherever that was. The word of a process that

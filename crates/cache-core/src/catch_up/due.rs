@@ -65,6 +65,8 @@ pub(super) enum Round {
     Same,
     /// All that the peer knows of is known here.
     Done,
+    /// The same, but the peer has let go of some of it, which is not here: another one may have it.
+    Sought,
     /// All that the peer knows of is known, but not all of it is here yet.
     LeftOver,
     /// Something was refused, because of a clock, or no room was left to remember what else there is.
@@ -131,17 +133,6 @@ impl Due {
         self.changed.notify_one();
     }
 
-    /// A peer had what we lack, and has it no more: another one may. Rounds are due with all, but for
-    /// once in a turn, since it may be that nobody has it.
-    pub(super) fn seek(&self) {
-        let now = Instant::now();
-        let mut table = self.table();
-        if table.sought.is_none_or(|sought| sought + TURN <= now) {
-            table.sought = Some(now);
-            table.all_fall_due(now);
-        }
-    }
-
     /// These are the peers in sight, and for how long they have been. With one that is new a round is
     /// due at once; and with all where one is gone, which may have told some what others lack.
     pub(super) fn see(&self, peers: &BTreeMap<PeerId, Duration>) {
@@ -186,6 +177,9 @@ impl Due {
     }
 
     pub(super) fn end(&self, peer: &PeerId, round: Round) {
+        if round == Round::Sought {
+            self.seek();
+        }
         self.change(peer, |turn, now| {
             turn.is_under_way = false;
             turn.is_silent = round == Round::Unanswered;
@@ -196,10 +190,21 @@ impl Due {
                     turn.fall_due(now + PAUSE);
                 }
                 Round::Done => {}
-                Round::LeftOver => turn.fall_due(now + TURN),
+                Round::LeftOver | Round::Sought => turn.fall_due(now + TURN),
                 Round::Vain | Round::Unanswered => turn.fall_due(now + PAUSE),
             }
         });
+    }
+
+    /// A peer had what we lack, and has it no more: another one may. Rounds are due with all, but for
+    /// once in a turn, since it may be that nobody has it.
+    fn seek(&self) {
+        let now = Instant::now();
+        let mut table = self.table();
+        if table.sought.is_none_or(|sought| sought + TURN <= now) {
+            table.sought = Some(now);
+            table.all_fall_due(now);
+        }
     }
 
     fn change(&self, peer: &PeerId, change: impl FnOnce(&mut Turn, Instant)) {

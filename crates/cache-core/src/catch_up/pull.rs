@@ -36,6 +36,7 @@ pub(super) async fn catch_up_with(
     let mut is_vain = false;
     let mut is_left_over = false;
     let mut is_same = false;
+    let mut is_sought = false;
     let mut take = |received| is_vain |= received == Received::FromTheFuture;
     let pull = async {
         let ours = replica.summary();
@@ -79,6 +80,8 @@ pub(super) async fn catch_up_with(
                 break;
             };
             buckets.drain(..usize::from(covered.max(1)).min(asked));
+            let mut had = versions.iter().filter(|known| known.heat.is_none());
+            is_sought |= had.any(|known| replica.lacks(known));
             let mut wanted = wanted(replica, peer, versions, &mut room).await;
             while !wanted.is_empty() && room > 0 {
                 let Reply::Entries(puts) = ask(Question::Want(wanted.clone())).await? else {
@@ -106,6 +109,7 @@ pub(super) async fn catch_up_with(
         Some(()) if is_vain => Round::Vain,
         Some(()) if is_left_over => Round::LeftOver,
         Some(()) if is_same => Round::Same,
+        Some(()) if is_sought => Round::Sought,
         Some(()) => Round::Done,
     }
 }
@@ -119,13 +123,8 @@ async fn wanted(
     mut versions: Vec<Known>,
     room: &mut usize,
 ) -> Vec<Key> {
-    versions.retain(|known| replica.lacks(known));
     // What the peer does not have any more, it need not be asked for.
-    let lacking = versions.len();
-    versions.retain(|known| known.heat.is_some());
-    if versions.len() < lacking {
-        replica.due.seek();
-    }
+    versions.retain(|known| known.heat.is_some() && replica.lacks(known));
     for known in &versions {
         replica.elsewhere.note(known.key, peer, known.stored_at);
     }
