@@ -24,6 +24,7 @@ use crate::fleet::{SECRET, names, soon, until};
 use crate::mesh::Taken;
 
 mod lab;
+mod local;
 #[cfg(feature = "relay")]
 mod punch;
 mod switch;

@@ -42,7 +42,7 @@ pub(crate) struct Lab {
     /// Those of the hosts; the last ones are each behind a NAT.
     hosts: Vec<Namespace>,
     /// Held until the end, because the namespaces go with them.
-    _routers: Vec<Namespace>,
+    routers: Vec<Namespace>,
     network: Worker,
 }
 
@@ -75,7 +75,7 @@ impl Lab {
         Ok(Self {
             switch,
             hosts,
-            _routers: routers,
+            routers,
             network,
         })
     }
@@ -85,18 +85,19 @@ impl Lab {
         Ipv4Addr::new(10, 78, u8::try_from(number).unwrap(), 2)
     }
 
+    /// Where the router of a host behind a NAT is, as seen by that host.
+    pub(crate) fn gateway(number: usize) -> Ipv4Addr {
+        Ipv4Addr::new(10, 78, u8::try_from(number).unwrap(), 1)
+    }
+
     /// Starts a host in the namespace of this number.
     pub(crate) async fn start(&self, number: usize, config: Config) -> Host {
-        let (started, starts) = oneshot::channel();
-        let worker = Worker::start(&self.hosts[number], async move |end| {
-            let host = Arc::new(P2p::start(config).await.unwrap());
-            let _ = started.send(host);
-            let _ = end.await;
-        });
-        Host {
-            transport: starts.await.unwrap(),
-            worker: worker.unwrap(),
-        }
+        Host::start(&self.hosts[number], config).await
+    }
+
+    /// Starts a host on the first of the routers.
+    pub(crate) async fn start_on_router(&self, config: Config) -> Host {
+        Host::start(&self.routers[0], config).await
     }
 
     /// Takes everything down.
@@ -112,6 +113,19 @@ pub(crate) struct Host {
 }
 
 impl Host {
+    async fn start(place: &Namespace, config: Config) -> Self {
+        let (started, starts) = oneshot::channel();
+        let worker = Worker::start(place, async move |end| {
+            let host = Arc::new(P2p::start(config).await.unwrap());
+            let _ = started.send(host);
+            let _ = end.await;
+        });
+        Self {
+            transport: starts.await.unwrap(),
+            worker: worker.unwrap(),
+        }
+    }
+
     pub(crate) fn end(self) {
         self.worker.end();
     }
@@ -184,11 +198,12 @@ fn device(place: &File) -> io::Result<AsyncDevice> {
 /// A namespace for the host of this number, which reaches the network through `router` alone.
 fn behind(router: &Namespace, number: usize) -> io::Result<Namespace> {
     let inside = Namespace::new(format!("{}-inside", router.name))?;
-    let gateway = format!("10.78.{number}.1");
+    let gateway = Lab::gateway(number).to_string();
     let ends = ["link", "add", "inside", "type", "veth", "peer", "name"];
     router.ip(&[&ends[..], &[DEVICE, "netns", &inside.name]].concat())?;
     router.ip(&["address", "add", &format!("{gateway}/24"), "dev", "inside"])?;
     router.ip(&["link", "set", "inside", "up"])?;
+    router.ip(&["route", "add", "224.0.0.0/4", "dev", "inside"])?;
     let address = format!("{}/24", Lab::inside(number));
     inside.ip(&["address", "add", &address, "dev", DEVICE])?;
     inside.ip(&["link", "set", DEVICE, "up"])?;
