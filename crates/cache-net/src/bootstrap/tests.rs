@@ -199,6 +199,7 @@ async fn addresses_that_can_never_be_dialled_are_refused() {
         "/ip4/192.0.2.1/tcp/0",
         "/ip4/0.0.0.0/tcp/4001",
         "/ip4/192.0.2.1/tcp/4001/ws",
+        "/ip4/192.0.2.1/tcp/4001/p2p/12D3KooWBoGfrbHsyyZjJKBSViEhJ6gn5Lr9Wk4vsTZQgKZD337U/p2p-circuit",
         "/tcp/4001",
         "/dnsaddr/fleet.example/tcp/4001",
     ] {
