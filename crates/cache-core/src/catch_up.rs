@@ -113,13 +113,11 @@ pub(crate) async fn run(replica: Arc<Replica>, transport: Arc<dyn Transport>) {
         tokio::select! {
             biased;
             _ = interval.tick() => {
-                // By the clock as it was, what there is may have been refused, or let go of.
                 let due = started.1.saturating_add(started.0.elapsed());
                 let now = replica.clock.local();
                 if now.since(due).max(due.since(now)) >= CLOCK_STEP {
                     started = (Instant::now(), now);
-                    replica.clock.was_set();
-                    replica.due.owe_all();
+                    replica.clock_was_set();
                 }
                 let peers = transport.peers().into_iter();
                 replica.due.see(&peers.map(|peer| (peer.id, peer.age)).collect());

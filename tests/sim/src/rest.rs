@@ -192,10 +192,12 @@ async fn is_apart(
     (machine.disk.is_some() && has_come_back) || (origins == Origins::Large && !machine.is_large())
 }
 
-/// Nobody holds what was written over and invalidated, wherever that was. The word of a process that
-/// has ended may have ended with it.
+/// Nobody whose clock is right holds what was written over and invalidated, wherever that was: by one
+/// that is behind, what was invalidated lies in the future. The word of a process that has ended may
+/// have ended with it.
 async fn stale_writes(world: &World, number: usize) {
-    let Some(cache) = world.fleet.cache(number) else {
+    let cache = world.fleet.cache(number);
+    let Some(cache) = cache.filter(|_| world.fleet.is_on_time(number)) else {
         return;
     };
     let writes = world.fleet.writes();

@@ -50,6 +50,14 @@ impl Replica {
         }
     }
 
+    /// Takes note that the local clock was set, on or back: by it, what was refused or let go of may
+    /// be kept, and what it has stamped may lie ahead.
+    pub(crate) fn clock_was_set(&self) {
+        self.clock.was_set();
+        self.cut_off_future(self.now());
+        self.due.owe_all();
+    }
+
     /// A stamp for what upstream is about to be asked: the present, or the moment after the newest
     /// version and the latest invalidation known, so that stamps never run backwards.
     ///

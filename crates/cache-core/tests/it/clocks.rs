@@ -172,6 +172,25 @@ async fn what_was_let_go_of_while_the_clock_was_set_back_is_there_again_when_it_
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_fast_clock_invalidated_can_be_kept_again_as_soon_as_it_is_set_back() {
+    let network = MemoryNetwork::new(1);
+    let clock = VirtualClock::default();
+    let a = node(&network, clock, "a");
+    let stepped = SteppedClock::new(clock, 300_000);
+    let b = Cache::builder()
+        .clock(stepped.clone())
+        .transport(network.join("b"))
+        .build();
+    sleep(secs(5)).await;
+    b.invalidate(key(1));
+    stepped.step(-300_000);
+    sleep(secs(5)).await;
+    a.put(key(1), "value".into(), DAY);
+    sleep(secs(1)).await;
+    assert_eq!(value(&b, key(1)).await, Some("value".into()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_word_of_upstream_puts_right_a_clock_that_was_set_though_it_had_said_otherwise() {
     let right = VirtualClock::default();
     let stepped = SteppedClock::new(right, 0);
