@@ -2,6 +2,9 @@
 
 use std::iter;
 
+use tokio::time::Instant;
+
+use super::patience::TICK;
 use super::{Fleet, LEAST_PATIENCE};
 use crate::key::Key;
 use crate::lease::{Acquire, Grant, LeaseId, TERM};
@@ -12,6 +15,9 @@ use crate::time::MeshTime;
 /// How often a question is sent on: to who keeps the book, to whom that one has left it, and to who
 /// has what is asked for.
 const MOST_REDIRECTS: usize = 3;
+
+/// How many owners are tried, where all but the last two cannot even be asked.
+const MOST_OWNERS: usize = 4;
 
 impl Fleet {
     /// The word of the first owner that has one, this member included.
@@ -29,7 +35,12 @@ impl Fleet {
         let others = owners.into_iter().filter(|owner| *owner != keeper);
         let owners = iter::once(keeper).chain(others);
         let owners = owners.filter(|owner| *owner == us || !self.questions.is_silent(owner));
-        for (owner, patience) in owners.zip(LEAST_PATIENCE) {
+        let mut patience = LEAST_PATIENCE.into_iter().peekable();
+        for owner in owners.take(MOST_OWNERS) {
+            let Some(&least) = patience.peek() else {
+                break;
+            };
+            let asked_at = Instant::now();
             let question = Acquire {
                 key,
                 have,
@@ -37,12 +48,14 @@ impl Fleet {
                 insist: Some(owner) != first,
                 but: None,
             };
-            match self.put_to(owner, patience, &question).await {
+            match self.put_to(owner, least, &question).await {
                 Some(Grant::Redirect(better)) => {
                     return self.follow(owner, better, question).await;
                 }
                 Some(grant) => return Some((owner, grant)),
-                None => {}
+                // Whoever could not be asked has taken no time, which the next one gets.
+                None if asked_at.elapsed() < TICK => {}
+                None => drop(patience.next()),
             }
         }
         tracing::debug!("no owner has answered: going upstream without a lease");
@@ -57,16 +70,19 @@ impl Fleet {
         better: PeerId,
         mut question: Acquire,
     ) -> Option<(PeerId, Grant)> {
-        let [patience, again] = LEAST_PATIENCE;
+        let [patience, rest] = LEAST_PATIENCE;
         let (mut sender, mut member) = (owner, better);
         question.insist = true;
         for _ in 0..MOST_REDIRECTS {
+            let asked_at = Instant::now();
             match self.put_to(member, patience, &question).await {
                 Some(Grant::Redirect(next)) => (sender, member) = (member, next),
                 Some(grant) => return Some((member, grant)),
                 None => {
                     question.but = Some(member);
-                    let grant = self.put_to(sender, again, &question).await?;
+                    let took_none = asked_at.elapsed() < TICK;
+                    let left = if took_none { patience } else { rest };
+                    let grant = self.put_to(sender, left, &question).await?;
                     return Some((sender, grant));
                 }
             }
@@ -84,9 +100,12 @@ impl Fleet {
     /// What this member says to itself.
     fn own_word(&self, question: &Acquire) -> Grant {
         let us = self.replica.local_peer;
-        // Others may have sent us back to ourselves, who know better.
-        let sent_back = || self.other_keeper(question).filter(|_| question.insist);
-        match sent_back().or_else(|| self.holder(us, question)) {
+        // Others may have sent us back to ourselves, who know better; or the one that this member has
+        // left its key to was not there, and the next one is.
+        match self
+            .other_keeper(question)
+            .or_else(|| self.holder(us, question))
+        {
             Some(better) => Grant::Redirect(better),
             None => self.decide(&question.key, us, question.have, question.lease),
         }

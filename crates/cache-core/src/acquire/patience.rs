@@ -15,7 +15,7 @@ use crate::transport::{Transport, TransportError};
 use crate::wire::Message;
 
 /// Patience with an owner is counted in these.
-const TICK: Duration = Duration::from_millis(5);
+pub(super) const TICK: Duration = Duration::from_millis(5);
 
 /// A tick that took so much longer does not count: this process was too busy to notice an answer,
 /// and so may the owner have been to give one, if it was asked for as much.

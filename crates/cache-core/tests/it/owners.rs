@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cache_core::testing::{MemoryNetwork, MemoryTransport, VirtualClock};
 use cache_core::{
-    Cache, Delivery, Fetched, Freshness, Inbound, Lifetime, PeerId, PeerInfo, Source, Transport,
-    TransportError,
+    Cache, Delivery, Direction, Fetched, Freshness, Inbound, Lifetime, PeerId, PeerInfo, Source,
+    Transport, TransportError,
 };
 use futures::future::join_all;
 use tokio::time::{Instant, sleep};
@@ -256,4 +256,60 @@ async fn an_older_answer_does_not_end_the_wait_for_a_newer_one() {
     let (_, second) = tokio::join!(join_all(first), join_all(second));
     assert_eq!(second, [Source::Coalesced; 10]);
     assert_eq!(upstream.calls(), 10);
+}
+
+/// Sees somebody who is not there any more.
+struct Haunted(MemoryTransport, PeerId);
+
+#[async_trait]
+impl Transport for Haunted {
+    fn local_peer(&self) -> PeerId {
+        self.0.local_peer()
+    }
+
+    fn peers(&self) -> Vec<PeerInfo> {
+        let mut peers = self.0.peers();
+        peers.push(PeerInfo::new(self.1, Direction::Outbound));
+        peers
+    }
+
+    async fn request(&self, to: PeerId, frame: Bytes) -> Result<Bytes, TransportError> {
+        self.0.request(to, frame).await
+    }
+
+    async fn broadcast(&self, frame: Bytes) -> Result<Delivery, TransportError> {
+        self.0.broadcast(frame).await
+    }
+
+    async fn accept(&self) -> Option<Inbound> {
+        self.0.accept().await
+    }
+
+    async fn close(&self) {
+        self.0.close().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_that_cannot_be_asked_leaves_its_time_to_the_next() {
+    for seed in 0..30 {
+        println!("seed {seed}");
+        let network = MemoryNetwork::new(seed).with_latency(millis(10)..=millis(15));
+        let clock = VirtualClock::default();
+        let gone = PeerId::from_bytes(b"gone").unwrap();
+        let fleet = ["a", "b"].map(|name| {
+            let transport = Haunted(network.join(name), gone);
+            Cache::builder().clock(clock).transport(transport).build()
+        });
+        sleep(secs(5)).await;
+        let upstream = Upstream::default();
+        let n = seed as u32;
+        let lookups = fleet
+            .iter()
+            .map(|cache| upstream.look_up(cache, n, fetched));
+        for answer in join_all(lookups).await {
+            answer.unwrap();
+        }
+        assert_eq!(upstream.calls(), 1);
+    }
 }
