@@ -1,5 +1,6 @@
 //! One call for the whole fleet, whoever asks at once, comes late, freezes or dies.
 
+use std::array::from_fn;
 use std::time::Duration;
 
 use e2e::client::{Answer, Ask};
@@ -141,4 +142,49 @@ async fn an_owner_that_freezes_costs_nobody_an_answer() {
     let before = github.calls().total();
     assert_all_answered(&ask_all(&nodes[2], QUESTIONS).await);
     assert_eq!(github.calls().total(), before);
+}
+
+#[tokio::test]
+async fn a_caller_that_is_killed_costs_one_more_call_for_each_url_at_most() {
+    let _alone = MACHINE.lock().await;
+    let github = github().await;
+    let mut nodes = fleet(github.url(), 3).await;
+    let [survivor, other, caller] = from_fn(|_| nodes.remove(0));
+    github.latency(CALL);
+    let called = eventually("all are being called for", async || {
+        github.calls().total() == QUESTIONS as u64
+    });
+    // A call outlives the clients that have caused it.
+    tokio::select! {
+        _ = ask_all(&caller, QUESTIONS) => panic!("answered already"),
+        () = called => {}
+    }
+    let asked = asked_of_peers(&survivor).await;
+    let killed = async {
+        eventually("somebody waits for the caller", async || {
+            asked_of_peers(&survivor).await >= asked + QUESTIONS as u64 / 3
+        })
+        .await;
+        caller.signal("KILL").await;
+    };
+
+    let (first, second, ()) = tokio::join!(
+        ask_all(&survivor, QUESTIONS),
+        ask_all(&other, QUESTIONS),
+        killed
+    );
+
+    assert_all_answered(&first);
+    assert_all_answered(&second);
+    let calls = calls(&github, QUESTIONS);
+    assert!(calls.iter().all(|calls| *calls <= 2), "{calls:?}");
+}
+
+/// How many questions a member has had answered by others.
+async fn asked_of_peers(node: &Node) -> u64 {
+    let metrics = node.send(Ask::get("/-/metrics")).await.body;
+    let metrics = String::from_utf8(metrics).unwrap();
+    let sample = r#"ghmesh_peer_requests_total{result="answered"} "#;
+    let value = metrics.lines().find_map(|line| line.strip_prefix(sample));
+    value.unwrap().parse().unwrap()
 }

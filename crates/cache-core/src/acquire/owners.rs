@@ -63,7 +63,7 @@ impl Fleet {
     }
 
     /// Asks the member that an owner has sent us to, and that one's choice where it sends us on.
-    /// Where we cannot reach it, the one that has sent us has to decide all the same.
+    /// Where we cannot reach it, the one that has sent us decides, or names another.
     async fn follow(
         &self,
         owner: PeerId,
@@ -82,8 +82,10 @@ impl Fleet {
                     question.but = Some(member);
                     let took_none = asked_at.elapsed() < TICK;
                     let left = if took_none { patience } else { rest };
-                    let grant = self.put_to(sender, left, &question).await?;
-                    return Some((sender, grant));
+                    match self.put_to(sender, left, &question).await? {
+                        Grant::Redirect(next) => member = next,
+                        grant => return Some((sender, grant)),
+                    }
                 }
             }
         }
@@ -113,12 +115,18 @@ impl Fleet {
 
     /// Another member who keeps the book of `key`, and should have been asked.
     pub(super) fn other_keeper(&self, question: &Acquire) -> Option<PeerId> {
+        let peers = self.transport.peers();
+        // Whom neither the asker nor this member can see keeps no book any more.
+        let gone = question.but;
+        let gone = gone.filter(|it| !peers.iter().any(|peer| peer.id == *it));
+        if let Some(gone) = &gone {
+            self.questions.pass_over(gone);
+        }
         let left_to = self.left_to(&question.key);
         let left_to = left_to.filter(|keeper| Some(*keeper) != question.but);
-        if question.insist || left_to.is_some() {
+        if left_to.is_some() || (question.insist && gone.is_none()) {
             return left_to;
         }
-        let peers = self.transport.peers();
         let owners = self.owners(&question.key, &peers);
         let keeper = self.keeper(&question.key, &owners);
         let is_ours = Some(keeper) == question.but

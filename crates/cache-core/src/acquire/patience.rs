@@ -102,11 +102,16 @@ impl Questions {
             }
             Some(Err(TransportError::Declined)) => None,
             Some(Err(_)) | None => {
-                let silent_until = Some(Instant::now() + SILENCE);
-                self.manners.entry(owner).or_default().silent_until = silent_until;
+                self.pass_over(&owner);
                 None
             }
         }
+    }
+
+    /// A member cannot be asked for now.
+    pub(super) fn pass_over(&self, member: &PeerId) {
+        let silent_until = Some(Instant::now() + SILENCE);
+        self.manners.entry(*member).or_default().silent_until = silent_until;
     }
 
     /// Sends a request as soon as there is room for it among those under way, and a connection: to
