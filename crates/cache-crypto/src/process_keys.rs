@@ -88,12 +88,15 @@ impl SealingKey {
     }
 }
 
+/// Keys by the salts that they come from, which are random already, or a member's fault.
+type Kept = HashMap<Salt, Arc<LessSafeKey>, foldhash::fast::RandomState>;
+
 /// The keys to open what any process has sealed, derived as their salts come in.
 pub(crate) struct OpeningKeys {
     /// All of them are derived from this one.
     source: DerivedKey,
     /// Read with each frame, and written when a process is met: the writer makes another table.
-    kept: ArcSwap<HashMap<Salt, Arc<LessSafeKey>>>,
+    kept: ArcSwap<Kept>,
 }
 
 impl OpeningKeys {
@@ -138,9 +141,9 @@ impl OpeningKeys {
         self.kept.rcu(|kept| {
             let is_full = kept.len() >= MAX_KEPT;
             let mut kept = if is_full {
-                HashMap::new()
+                Kept::default()
             } else {
-                HashMap::clone(kept)
+                Kept::clone(kept)
             };
             kept.insert(salt, Arc::clone(&key));
             kept
