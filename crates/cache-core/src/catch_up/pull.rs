@@ -24,50 +24,79 @@ pub(super) async fn catch_up_with(
     transport: &dyn Transport,
     peer: PeerId,
 ) -> Round {
-    let ask = async |question| {
-        let frame = Message::Ask(question).encode().ok()?;
-        let reply = transport.request(peer, frame).await.ok()?;
-        match Message::decode(&reply).ok()? {
-            Message::Reply(reply) => Some(reply),
-            // It does not know the question, being of an earlier release.
-            _ => Some(Reply::Same),
-        }
+    let mut pulling = Pulling {
+        replica,
+        transport,
+        peer,
+        room: MAX_PULLED,
+        is_vain: false,
+        is_sought: false,
     };
-    let mut is_vain = false;
-    let mut is_left_over = false;
-    let mut is_same = false;
-    let mut is_sought = false;
-    let mut take = |received| is_vain |= received == Received::FromTheFuture;
-    let pull = async {
-        let ours = replica.summary();
-        let Reply::Sums(theirs) = ask(Question::Compare(ours.root())).await? else {
-            is_same = true;
-            return Some(());
+    pulling.run().await.unwrap_or(Round::Unanswered)
+}
+
+/// A round under way. Each step is `None` where the peer does not answer.
+struct Pulling<'a> {
+    replica: &'a Arc<Replica>,
+    transport: &'a dyn Transport,
+    peer: PeerId,
+    /// What may still be asked for, in bytes.
+    room: usize,
+    /// Something was refused, because of a clock.
+    is_vain: bool,
+    /// The peer has let go of something that is not here.
+    is_sought: bool,
+}
+
+impl Pulling<'_> {
+    async fn run(&mut self) -> Option<Round> {
+        let ours = self.replica.summary();
+        let Reply::Sums(theirs) = self.ask(Question::Compare(ours.root())).await? else {
+            return Some(Round::Same);
         };
         // Tombstones first: what they cover need not be fetched.
-        let mut buckets = ours.tombstones_that_differ(&theirs);
+        self.tombstones(ours.tombstones_that_differ(&theirs))
+            .await?;
+        self.versions(ours.buckets_that_differ(&theirs)).await?;
+        let bytes = MAX_PULLED - self.room;
+        tracing::debug!(peer = %self.peer, bytes, "caught up");
+        Some(if self.is_vain {
+            Round::Vain
+        } else if self.room == 0 {
+            Round::LeftOver
+        } else if self.is_sought {
+            Round::Sought
+        } else {
+            Round::Done
+        })
+    }
+
+    async fn tombstones(&mut self, mut buckets: Vec<u8>) -> Option<()> {
         while !buckets.is_empty() {
-            let (asked, but) = fingerprints::<Tombstone>(replica, &buckets).await?;
+            let (asked, but) = fingerprints::<Tombstone>(self.replica, &buckets).await?;
+            let question = Question::Tombstones {
+                buckets: buckets[..asked].to_vec(),
+                but,
+            };
             let Reply::Tombstones {
                 buckets: covered,
                 tombstones,
-            } = ask(Question::Tombstones {
-                buckets: buckets[..asked].to_vec(),
-                but,
-            })
-            .await?
+            } = self.ask(question).await?
             else {
                 break;
             };
             buckets.drain(..usize::from(covered.max(1)).min(asked));
             for tombstone in tombstones {
-                take(replica.receive_tombstone(tombstone));
+                let received = self.replica.receive_tombstone(tombstone);
+                self.is_vain |= received == Received::FromTheFuture;
             }
         }
-        let mut buckets = ours.buckets_that_differ(&theirs);
-        let mut room = MAX_PULLED;
+        Some(())
+    }
+
+    async fn versions(&mut self, mut buckets: Vec<u8>) -> Option<()> {
         while !buckets.is_empty() {
-            let (asked, but) = fingerprints::<Known>(replica, &buckets).await?;
+            let (asked, but) = fingerprints::<Known>(self.replica, &buckets).await?;
             let question = Question::List {
                 buckets: buckets[..asked].to_vec(),
                 but,
@@ -75,48 +104,53 @@ pub(super) async fn catch_up_with(
             let Reply::Versions {
                 buckets: covered,
                 versions,
-            } = ask(question).await?
+            } = self.ask(question).await?
             else {
                 break;
             };
             buckets.drain(..usize::from(covered.max(1)).min(asked));
             let mut had = versions.iter().filter(|known| known.heat.is_none());
-            is_sought |= had.any(|known| replica.lacks(known));
-            let mut wanted = wanted(replica, peer, versions, &mut room).await;
-            while !wanted.is_empty() && room > 0 {
-                let Reply::Entries(puts) = ask(Question::Want(wanted.clone())).await? else {
-                    break;
-                };
-                let came: BTreeSet<_> = puts.iter().map(|put| put.key).collect();
-                let asked_for = wanted.len();
-                wanted.retain(|key| !came.contains(key));
-                // What nobody asked for is no progress.
-                if wanted.len() == asked_for {
-                    break;
-                }
-                for put in puts {
-                    room = room.saturating_sub(put.entry.weight());
-                    take(replica.receive(put));
-                }
+            self.is_sought |= had.any(|known| self.replica.lacks(known));
+            let wanted = wanted(self.replica, self.peer, versions, &mut self.room).await;
+            self.entries(wanted).await?;
+        }
+        Some(())
+    }
+
+    async fn entries(&mut self, mut wanted: Vec<Key>) -> Option<()> {
+        while !wanted.is_empty() && self.room > 0 {
+            let Reply::Entries(puts) = self.ask(Question::Want(wanted.clone())).await? else {
+                break;
+            };
+            let came: BTreeSet<_> = puts.iter().map(|put| put.key).collect();
+            let asked_for = wanted.len();
+            wanted.retain(|key| !came.contains(key));
+            // What nobody asked for is no progress.
+            if wanted.len() == asked_for {
+                break;
+            }
+            for put in puts {
+                self.room = self.room.saturating_sub(put.entry.weight());
+                self.is_vain |= self.replica.receive(put) == Received::FromTheFuture;
             }
         }
-        is_left_over = room == 0;
-        tracing::debug!(%peer, bytes = MAX_PULLED - room, "caught up");
         Some(())
-    };
-    match pull.await {
-        None => Round::Unanswered,
-        Some(()) if is_vain => Round::Vain,
-        Some(()) if is_left_over => Round::LeftOver,
-        Some(()) if is_same => Round::Same,
-        Some(()) if is_sought => Round::Sought,
-        Some(()) => Round::Done,
+    }
+
+    async fn ask(&self, question: Question) -> Option<Reply> {
+        let frame = Message::Ask(question).encode().ok()?;
+        let reply = self.transport.request(self.peer, frame).await.ok()?;
+        match Message::decode(&reply).ok()? {
+            Message::Reply(reply) => Some(reply),
+            // It does not know the question, being of an earlier release.
+            _ => Some(Reply::Same),
+        }
     }
 }
 
 /// The keys of which the peer knows more: those first that it has served most often, and of those
-/// served alike the newest. What is on disk here need not come
-/// over the network; it takes up its part of the round's room.
+/// served alike the newest. What is on disk here need not come over the network; it takes up its part
+/// of the round's room.
 async fn wanted(
     replica: &Replica,
     peer: PeerId,
