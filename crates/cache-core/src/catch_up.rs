@@ -40,8 +40,8 @@ mod pull;
 /// How often the list of peers is looked at for new ones.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// By so much the clock has to be off from where it went to have been set. In an hour it drifts by a
-/// fraction of that, and a drift counts for nothing.
+/// By so much the clock has to go wrong from one look to the next to have been set. Drifting and
+/// being slewed it goes wrong by a thousandth of that.
 const CLOCK_STEP: Duration = Duration::from_secs(1);
 
 /// Rounds under way at one time. Further peers wait for their turn.
@@ -108,17 +108,19 @@ pub(crate) async fn run(replica: Arc<Replica>, transport: Arc<dyn Transport>) {
     let mut interval = time::interval(LOOK_INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut rounds = FuturesUnordered::new();
-    let mut started = (Instant::now(), replica.clock.local());
+    // What the local clock has last shown, and when.
+    let mut seen = (Instant::now(), replica.clock.local());
     loop {
         tokio::select! {
             biased;
             _ = interval.tick() => {
-                let due = started.1.saturating_add(started.0.elapsed());
-                let now = replica.clock.local();
-                if now.since(due).max(due.since(now)) >= CLOCK_STEP {
-                    started = (Instant::now(), now);
+                let (then, shown) = seen;
+                let now = (Instant::now(), replica.clock.local());
+                let meant = shown.saturating_add(now.0 - then);
+                if now.1.since(meant).max(meant.since(now.1)) >= CLOCK_STEP {
                     replica.clock_was_set();
                 }
+                seen = now;
                 let peers = transport.peers().into_iter();
                 replica.due.see(&peers.map(|peer| (peer.id, peer.age)).collect());
             }
