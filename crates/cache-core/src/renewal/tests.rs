@@ -17,6 +17,20 @@ fn key() -> Key {
     Key::public(["key"])
 }
 
+/// What a peer may say, be it true or not.
+fn made_up(base: &Entry, next: &Entry, head: Vec<u8>, tail: u64) -> Renewal {
+    Renewal {
+        key: key(),
+        base: base.digest(),
+        digest: next.digest(),
+        stored_at: next.stored_at(),
+        lifetime: next.lifetime(),
+        origin: PeerId::LOCAL,
+        head: head.into(),
+        tail,
+    }
+}
+
 fn values() -> impl Strategy<Value = Bytes> {
     let head = proptest::collection::vec(any::<u8>(), 0..40);
     (head, 0..6000_usize).prop_map(|(mut value, body)| {
@@ -51,16 +65,7 @@ proptest! {
         tail in any::<u64>(),
     ) {
         let base = entry(1, base);
-        let renewal = Renewal {
-            key: key(),
-            base: base.digest(),
-            digest: entry(9, "something else").digest(),
-            stored_at: MeshTime::from_millis(2),
-            lifetime: base.lifetime(),
-            origin: PeerId::LOCAL,
-            head: head.into(),
-            tail,
-        };
+        let renewal = made_up(&base, &entry(2, "something else"), head, tail);
         prop_assert_eq!(renewal.apply(&base), Err(Untrue));
     }
 }
@@ -111,16 +116,7 @@ fn what_cannot_be_had_whole_is_told_whole() {
 fn no_chain_of_them_grows_a_value_beyond_what_can_be_sent() {
     let base = entry(1, vec![7; MAX_VALUE]);
     let next = entry(2, vec![7; MAX_VALUE + 1]);
-    let renewal = Renewal {
-        key: key(),
-        base: base.digest(),
-        digest: next.digest(),
-        stored_at: next.stored_at(),
-        lifetime: next.lifetime(),
-        origin: PeerId::LOCAL,
-        head: Bytes::from_static(&[7]),
-        tail: MAX_VALUE as u64,
-    };
+    let renewal = made_up(&base, &next, vec![7], MAX_VALUE as u64);
     assert_eq!(renewal.apply(&base), Err(Untrue));
 }
 
@@ -128,16 +124,7 @@ fn no_chain_of_them_grows_a_value_beyond_what_can_be_sent() {
 fn a_short_end_does_not_keep_the_whole_in_memory() {
     let base = entry(1, vec![7; 1 << 20]);
     let next = entry(2, vec![7; 1]);
-    let renewal = Renewal {
-        key: key(),
-        base: base.digest(),
-        digest: next.digest(),
-        stored_at: next.stored_at(),
-        lifetime: next.lifetime(),
-        origin: PeerId::LOCAL,
-        head: Bytes::new(),
-        tail: 1,
-    };
+    let renewal = made_up(&base, &next, vec![], 1);
     let made = renewal.apply(&base).unwrap();
     let within = base.value().as_ptr_range();
     assert!(!within.contains(&made.value().as_ptr()));
