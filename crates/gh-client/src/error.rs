@@ -77,12 +77,13 @@ pub enum BuildError {
 #[non_exhaustive]
 pub enum UpstreamError {
     /// The request did not get through, or its answer broke off before the headers were complete.
-    #[error("cannot reach {upstream}: {}", cause(source.as_ref()))]
+    #[error("cannot reach {upstream}: {}", root(cause.as_ref()))]
     Unreachable {
         /// Who was asked.
         upstream: String,
-        /// Why it failed.
-        source: BoxError,
+        /// Why it failed. The message says it, so it is no [`source`](Error::source), which whoever
+        /// prints a chain of errors would say once more.
+        cause: BoxError,
     },
     /// The headers of an answer did not arrive in time.
     #[error("GitHub did not answer within {} s", .0.as_secs())]
@@ -127,7 +128,7 @@ impl UpstreamError {
 }
 
 /// What is below the HTTP client's own word, which is only that it has failed.
-fn cause(error: &(dyn Error + 'static)) -> String {
+fn root(error: &(dyn Error + 'static)) -> String {
     let causes = iter::successors(error.source(), |&error| error.source());
     let causes: Vec<String> = causes.map(ToString::to_string).collect();
     if causes.is_empty() {

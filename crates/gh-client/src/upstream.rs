@@ -72,7 +72,7 @@ impl Upstream {
             .as_ref()
             .map_err(|error| UpstreamError::Unreachable {
                 upstream: request.uri().host().unwrap_or_default().to_owned(),
-                source: error.clone().into(),
+                cause: error.clone().into(),
             })
     }
 
@@ -103,7 +103,7 @@ impl Upstream {
         let answer = self.http(&request)?.request(request).await;
         let mut response = answer.map_err(|error| UpstreamError::Unreachable {
             upstream: self.base.to_string(),
-            source: error.into(),
+            cause: error.into(),
         })?;
         // A 304 costs an authorised client nothing.
         let is_free = is_authorised && response.status() == StatusCode::NOT_MODIFIED;

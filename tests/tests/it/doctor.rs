@@ -61,9 +61,14 @@ impl Checks {
     fn assert(&self, name: &str, status: &str, found: &str, remedy: &str) {
         let check = self.of(name);
         assert_eq!(check["status"], status, "{check}");
-        assert!(check["found"].as_str().unwrap().contains(found), "{check}");
+        assert!(self.found(name).contains(found), "{check}");
         let advised = check["remedy"].as_str().unwrap_or_default();
         assert!(advised.contains(remedy), "{check}");
+    }
+
+    /// What it has found, in words.
+    fn found(&self, name: &str) -> &str {
+        self.of(name)["found"].as_str().unwrap()
     }
 
     fn that(&self, status: &str) -> Vec<&str> {
@@ -212,6 +217,7 @@ async fn an_upstream_that_nobody_answers_at_fails() {
     assert_eq!(code, Some(1), "{checks:?}");
     assert_eq!(checks.that("fail"), ["upstream"]);
     checks.assert("upstream", "fail", "refused", "--upstream");
+    assert_eq!(checks.found("upstream").matches("refused").count(), 1);
     checks.assert("clock", "warn", "not checked", "upstream");
 }
 

@@ -30,7 +30,7 @@ impl GitHub {
             Self::Hanging => std::future::pending().await,
             Self::Gone => Err(UpstreamError::Unreachable {
                 upstream: "GitHub".to_owned(),
-                source: "refused".into(),
+                cause: "refused".into(),
             }),
         }
     }

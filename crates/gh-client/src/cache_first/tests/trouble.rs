@@ -11,7 +11,7 @@ use crate::fetch::{PATIENCE, UNDER_WAY};
 fn unreachable() -> UpstreamError {
     UpstreamError::Unreachable {
         upstream: "GitHub".to_owned(),
-        source: "refused".into(),
+        cause: "refused".into(),
     }
 }
 
