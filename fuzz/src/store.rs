@@ -419,7 +419,7 @@ impl Sealer for Repeatable {
         }
     }
 
-    fn open(&self, purpose: Purpose<'_>, sealed: &[u8]) -> Result<Bytes, OpenError> {
+    fn open(&self, purpose: Purpose<'_>, sealed: Bytes) -> Result<Bytes, OpenError> {
         self.keyring.open(purpose, sealed)
     }
 }

@@ -27,13 +27,13 @@ fuzz_target!(|input: &[u8]| {
         return;
     };
     let sealed = FORGER.broadcast(form, body);
-    match (form, KEYRING.open(Purpose::Broadcast, &sealed)) {
+    match (form, KEYRING.open(Purpose::Broadcast, sealed.into())) {
         (0, opened) => assert_eq!(opened.unwrap(), body),
         (1, Ok(plaintext)) if plaintext.len() > SHORT => assert!(plaintext.len() <= LONGEST),
         (1, Ok(plaintext)) => {
             // What has been opened can be sealed again, and is the same then.
             let again = KEYRING.seal(Purpose::Broadcast, &plaintext).unwrap();
-            assert_eq!(KEYRING.open(Purpose::Broadcast, &again).unwrap(), plaintext);
+            assert_eq!(KEYRING.open(Purpose::Broadcast, again).unwrap(), plaintext);
         }
         (1, Err(_)) => {}
         (_, opened) => assert!(opened.is_err()),

@@ -14,21 +14,14 @@ pub trait Sealer: Send + Sync + 'static {
     /// Seals `plaintext` for one purpose.
     fn seal(&self, purpose: Purpose<'_>, plaintext: &[u8]) -> Result<Bytes, SealError>;
 
-    /// Opens what was sealed for the same purpose.
-    fn open(&self, purpose: Purpose<'_>, sealed: &[u8]) -> Result<Bytes, OpenError>;
+    /// Opens what was sealed for the same purpose; where it lies, unless somebody else holds a clone.
+    fn open(&self, purpose: Purpose<'_>, sealed: Bytes) -> Result<Bytes, OpenError>;
 
     /// Whether something that opens was sealed under a secret that another is taking the place of.
     /// What is kept for long is then sealed anew, as long as both are at hand.
     fn is_outdated(&self, sealed: &[u8]) -> bool {
         let _ = sealed;
         false
-    }
-
-    /// What to make of something that did not open. It is judged by what everybody can see of it;
-    /// the answer is for our own counters and for whom we let in, never for who sent it.
-    fn judge(&self, unopened: &[u8]) -> Misconduct {
-        let _ = unopened;
-        Misconduct::Forged
     }
 }
 
@@ -63,7 +56,9 @@ pub enum SealError {
     Exhausted,
 }
 
-/// It does not open. Why is not told, on purpose: the reason would help only a forger.
+/// It does not open. What to make of that is judged by what everybody can see of it, and is for our
+/// own counters and for whom we let in. The message does not tell it: to who has sent it the reason
+/// would be of help only if he is a forger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the frame does not open under this fleet's key")]
-pub struct OpenError;
+pub struct OpenError(pub Misconduct);

@@ -24,8 +24,8 @@
 use std::io::Cursor;
 use std::sync::{Mutex, PoisonError};
 
-use bytes::Bytes;
-use cache_core::OpenError;
+use bytes::{Bytes, BytesMut};
+use cache_core::{Misconduct, OpenError};
 use zstd::bulk::Compressor;
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 use zstd::zstd_safe::get_frame_content_size;
@@ -95,13 +95,13 @@ impl Packer {
     }
 
     /// The plaintext that was packed.
-    pub(crate) fn unpack(&self, form: Form, packed: Vec<u8>) -> Result<Bytes, OpenError> {
+    pub(crate) fn unpack(&self, form: Form, packed: BytesMut) -> Result<Bytes, OpenError> {
         match form {
-            Form::Plain => Ok(packed.into()),
+            Form::Plain => Ok(packed.freeze()),
             Form::Zstd => self
                 .decompress(&packed, MAX_PLAINTEXT)
                 .map(Bytes::from)
-                .ok_or(OpenError),
+                .ok_or(OpenError(Misconduct::Forged)),
         }
     }
 

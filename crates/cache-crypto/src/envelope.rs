@@ -30,7 +30,7 @@
 use std::ops::RangeInclusive;
 
 use cache_core::{MAX_FRAME, Purpose};
-use ring::aead::{Aad, LessSafeKey, Nonce, Tag};
+use ring::aead::{Aad, LessSafeKey, Nonce};
 use ring::error::Unspecified;
 
 use crate::compress::Form;
@@ -76,19 +76,19 @@ impl Header {
         bytes
     }
 
-    /// The header, and what follows it; `None` where this is no envelope that we know.
-    pub(crate) fn parse(sealed: &[u8]) -> Option<(Self, &[u8])> {
+    /// The header of an envelope; `None` where this is none that we know.
+    pub(crate) fn parse(sealed: &[u8]) -> Option<Self> {
         let (&[version, form], rest) = sealed.split_first_chunk()?;
         let (&fingerprint, rest) = rest.split_first_chunk()?;
         let (&salt, rest) = rest.split_first_chunk()?;
-        let (&counter, rest) = rest.split_first_chunk()?;
+        let (&counter, _) = rest.split_first_chunk()?;
         let header = Self {
             form: Form::of_byte(form)?,
             fingerprint: Fingerprint::from_bytes(fingerprint),
             salt,
             counter: u64::from_be_bytes(counter),
         };
-        (version == VERSION).then_some((header, rest))
+        (version == VERSION).then_some(header)
     }
 
     /// The counter, filled up to 96 bits with zeros in front. It is unique under the process's
@@ -188,23 +188,18 @@ pub(crate) fn seal_in_place(
     Ok(())
 }
 
-/// The plaintext of `ciphertext`, which ends in its tag.
-pub(crate) fn open(
+/// Decrypts `ciphertext`, which ends in its tag, where it lies. What is left in it when it does not
+/// open is nothing.
+pub(crate) fn open_in_place(
     key: &LessSafeKey,
     nonce: [u8; 12],
     associated_data: impl AsRef<[u8]>,
-    ciphertext: &[u8],
-) -> Result<Vec<u8>, Unspecified> {
-    let (ciphertext, tag) = ciphertext
-        .split_last_chunk::<TAG_LEN>()
-        .ok_or(Unspecified)?;
-    let mut buffer = ciphertext.to_vec();
-    key.open_in_place_separate_tag(
+    ciphertext: &mut [u8],
+) -> Result<(), Unspecified> {
+    key.open_in_place(
         Nonce::assume_unique_for_key(nonce),
         Aad::from(associated_data),
-        Tag::from(*tag),
-        &mut buffer,
-        0..,
+        ciphertext,
     )?;
-    Ok(buffer)
+    Ok(())
 }

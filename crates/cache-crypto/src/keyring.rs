@@ -2,7 +2,7 @@
 
 use std::{fmt, iter};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use cache_core::{MAX_FRAME, Misconduct, OpenError, Purpose, SealError, Sealer};
 
 use crate::compress::Packer;
@@ -101,6 +101,20 @@ impl Keyring {
         let mut all = iter::once(&self.current).chain(&self.previous);
         all.find(|keys| keys.fingerprint == fingerprint)
     }
+
+    /// What an envelope says of itself, and the keys that it names.
+    fn look_at(&self, sealed: &[u8]) -> Result<(Header, &Keys), Misconduct> {
+        // Without this, of anything at all 255 in 256 would pass for another version.
+        if !(HEADER_LEN + TAG_LEN..=MAX_FRAME).contains(&sealed.len()) {
+            return Err(Misconduct::Malformed);
+        }
+        if OTHER_VERSIONS.contains(&sealed[0]) {
+            return Err(Misconduct::OtherVersion);
+        }
+        let header = Header::parse(sealed).ok_or(Misconduct::Malformed)?;
+        let keys = self.named(header.fingerprint);
+        Ok((header, keys.ok_or(Misconduct::OtherSecret)?))
+    }
 }
 
 impl Sealer for Keyring {
@@ -120,36 +134,15 @@ impl Sealer for Keyring {
         Ok(buffer.into())
     }
 
-    fn open(&self, purpose: Purpose<'_>, sealed: &[u8]) -> Result<Bytes, OpenError> {
-        if sealed.len() > MAX_FRAME {
-            return Err(OpenError);
-        }
-        let (header, ciphertext) = Header::parse(sealed).ok_or(OpenError)?;
-        let keys = self.named(header.fingerprint).ok_or(OpenError)?;
-        let packed = keys.opens(purpose).open(purpose, &header, ciphertext)?;
-        self.packer.unpack(header.form, packed)
+    fn open(&self, purpose: Purpose<'_>, sealed: Bytes) -> Result<Bytes, OpenError> {
+        let (header, keys) = self.look_at(&sealed).map_err(OpenError)?;
+        let mut buffer = BytesMut::from(sealed);
+        keys.opens(purpose).open(purpose, &header, &mut buffer)?;
+        self.packer.unpack(header.form, buffer)
     }
 
     fn is_outdated(&self, sealed: &[u8]) -> bool {
-        Header::parse(sealed)
-            .is_some_and(|(header, _)| header.fingerprint != self.current.fingerprint)
-    }
-
-    fn judge(&self, unopened: &[u8]) -> Misconduct {
-        // Without this, of anything at all 255 in 256 would pass for another version.
-        if !(HEADER_LEN + TAG_LEN..=MAX_FRAME).contains(&unopened.len()) {
-            return Misconduct::Malformed;
-        }
-        if OTHER_VERSIONS.contains(&unopened[0]) {
-            return Misconduct::OtherVersion;
-        }
-        match Header::parse(unopened) {
-            None => Misconduct::Malformed,
-            Some((header, _)) if self.named(header.fingerprint).is_none() => {
-                Misconduct::OtherSecret
-            }
-            Some(_) => Misconduct::Forged,
-        }
+        Header::parse(sealed).is_some_and(|header| header.fingerprint != self.current.fingerprint)
     }
 }
 

@@ -16,19 +16,19 @@
 //!
 //! // What one member seals, another opens.
 //! let question = ours.seal(Purpose::Request, b"GET /user")?;
-//! assert_eq!(theirs.open(Purpose::Request, &question)?, "GET /user");
+//! assert_eq!(theirs.open(Purpose::Request, question.clone())?, "GET /user");
 //!
 //! // A reply opens for its own question alone, an entry on disk under its own key alone.
 //! let reply = theirs.seal(Purpose::Reply { to: &question }, b"octocat")?;
-//! assert_eq!(ours.open(Purpose::Reply { to: &question }, &reply)?, "octocat");
+//! assert_eq!(ours.open(Purpose::Reply { to: &question }, reply.clone())?, "octocat");
 //! let again = ours.seal(Purpose::Request, b"GET /user")?;
-//! assert!(ours.open(Purpose::Reply { to: &again }, &reply).is_err());
+//! assert!(ours.open(Purpose::Reply { to: &again }, reply.clone()).is_err());
 //! let key = Key::public(["GET", "/user"]);
-//! assert!(ours.open(Purpose::AtRest(&key), &reply).is_err());
+//! assert!(ours.open(Purpose::AtRest(&key), reply).is_err());
 //!
 //! // A stranger opens nothing.
 //! let stranger = Keyring::new(&Secret::generate()?)?;
-//! assert!(stranger.open(Purpose::Request, &question).is_err());
+//! assert!(stranger.open(Purpose::Request, question).is_err());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

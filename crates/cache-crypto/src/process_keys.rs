@@ -15,13 +15,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use cache_core::{OpenError, Purpose, SealError};
+use bytes::{Buf, BytesMut};
+use cache_core::{Misconduct, OpenError, Purpose, SealError};
 use ring::aead::LessSafeKey;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::compress::Form;
 use crate::derive::{self, DerivedKey};
-use crate::envelope::{self, HEADER_LEN, Header, Salt};
+use crate::envelope::{self, HEADER_LEN, Header, Salt, TAG_LEN};
 use crate::secret::{Fingerprint, NoRandomness};
 
 /// How many processes' keys are kept, of about 600 bytes each.
@@ -112,26 +113,31 @@ impl OpeningKeys {
         &self.source
     }
 
-    /// The plaintext of what was sealed for the same purpose, in the form that the header names.
+    /// Leaves of an envelope what was sealed for the same purpose, in the form that the header
+    /// names.
     pub(crate) fn open(
         &self,
         purpose: Purpose<'_>,
         header: &Header,
-        ciphertext: &[u8],
-    ) -> Result<Vec<u8>, OpenError> {
-        let open = |key: &LessSafeKey| {
+        envelope: &mut BytesMut,
+    ) -> Result<(), OpenError> {
+        envelope.advance(HEADER_LEN);
+        let mut open = |key: &LessSafeKey| {
             let bound = header.associated_data(purpose);
-            envelope::open(key, header.nonce(), bound, ciphertext).map_err(|_| OpenError)
+            envelope::open_in_place(key, header.nonce(), bound, envelope)
+                .map_err(|_| OpenError(Misconduct::Forged))?;
+            envelope.truncate(envelope.len() - TAG_LEN);
+            Ok(())
         };
         // Nobody waits for whoever is at it: 8 MiB take milliseconds.
         if let Some(key) = self.kept.load().get(&header.salt) {
             return open(key);
         }
         let key = derive::expand_aead(&self.source, &header.salt);
-        let opened = open(&key)?;
+        open(&key)?;
         // Only now: what does not open must not push out the keys of members.
         self.keep(header.salt, key);
-        Ok(opened)
+        Ok(())
     }
 
     /// At the bound all are forgotten. To derive one again takes about a microsecond, so a fleet

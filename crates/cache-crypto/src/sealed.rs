@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cache_core::{
-    Delivery, FrameKind, Inbound, Misconduct, PeerId, PeerInfo, Purpose, Sealer, Transport,
-    TransportError,
+    Delivery, FrameKind, Inbound, Misconduct, OpenError, PeerId, PeerInfo, Purpose, Sealer,
+    Transport, TransportError,
 };
 
 mod unopened;
@@ -18,7 +18,7 @@ pub use unopened::Unopened;
 /// Seals everything that goes out through a transport, and lets in only what opens.
 ///
 /// A request is sealed as a request and its reply opened as the reply to exactly this one; a
-/// broadcast is sealed once for everybody. What comes in and does not open is dropped,
+/// broadcast is sealed once for everybody, and acknowledged by an empty frame. What comes in and does not open is dropped,
 /// [counted](Self::unopened) and [reported](Transport::report) to the transport, which may part
 /// with the peer; the peer sees [`TransportError::Declined`], and nothing above this point ever
 /// sees the frame.
@@ -53,32 +53,43 @@ impl<T: Transport> Sealed<T> {
     }
 
     /// Takes note that something from a peer does not open.
-    fn refuse(&self, from: PeerId, unopened: &[u8]) {
-        let misconduct = self.sealer.judge(unopened);
+    fn refuse(&self, from: PeerId, misconduct: Misconduct) {
         self.unopened.count(from, misconduct);
         self.transport.report(from, misconduct);
     }
 
     fn open(&self, inbound: Inbound) -> Option<Inbound> {
-        let purpose = match inbound.kind {
-            FrameKind::Request => Purpose::Request,
-            FrameKind::Broadcast => Purpose::Broadcast,
-        };
-        let Ok(frame) = self.sealer.open(purpose, &inbound.frame) else {
-            self.refuse(inbound.from, &inbound.frame);
-            return None;
-        };
-        let sealer = Arc::clone(&self.sealer);
-        let asked = inbound.frame;
-        let reply = inbound
-            .reply
-            .map(move |reply| seal_reply(&*sealer, &asked, &reply));
-        Some(Inbound {
-            from: inbound.from,
-            kind: inbound.kind,
-            frame,
+        let Inbound {
+            from,
+            kind,
+            frame: sealed,
             reply,
-        })
+        } = inbound;
+        let (opened, reply) = match kind {
+            FrameKind::Request => {
+                let opened = self.sealer.open(Purpose::Request, sealed.clone());
+                let sealer = Arc::clone(&self.sealer);
+                let seal = move |reply: Bytes| seal_reply(&*sealer, &sealed, &reply);
+                (opened, reply.map(seal))
+            }
+            FrameKind::Broadcast => {
+                let opened = self.sealer.open(Purpose::Broadcast, sealed);
+                // That it has come is all that an acknowledgement tells; nobody opens it.
+                (opened, reply.map(|_| Some(Bytes::new())))
+            }
+        };
+        match opened {
+            Ok(frame) => Some(Inbound {
+                from,
+                kind,
+                frame,
+                reply,
+            }),
+            Err(OpenError(misconduct)) => {
+                self.refuse(from, misconduct);
+                None
+            }
+        }
     }
 }
 
@@ -104,9 +115,9 @@ impl<T: Transport> Transport for Sealed<T> {
         drop(frame);
         let reply = self.transport.request(to, asked.clone()).await?;
         self.sealer
-            .open(Purpose::Reply { to: &asked }, &reply)
-            .map_err(|_| {
-                self.refuse(to, &reply);
+            .open(Purpose::Reply { to: &asked }, reply)
+            .map_err(|OpenError(misconduct)| {
+                self.refuse(to, misconduct);
                 TransportError::Unopened
             })
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use cache_core::{Key, Purpose, Sealer};
 use cache_net::Multiaddr;
 use tempfile::NamedTempFile;
@@ -49,7 +50,7 @@ impl KnownPeers {
                 return Vec::new();
             }
         };
-        let Ok(text) = self.sealer.open(Purpose::AtRest(&place()), &sealed) else {
+        let Ok(text) = self.sealer.open(Purpose::AtRest(&place()), sealed.clone()) else {
             tracing::info!(
                 "the known peers in {} are another fleet's",
                 self.path.display()
@@ -95,11 +96,11 @@ impl KnownPeers {
         }
     }
 
-    fn read(&self) -> io::Result<Vec<u8>> {
+    fn read(&self) -> io::Result<Bytes> {
         let mut sealed = Vec::new();
         let file = std::fs::File::open(&self.path)?;
         io::Read::read_to_end(&mut io::Read::take(file, MOST_BYTES), &mut sealed)?;
-        Ok(sealed)
+        Ok(sealed.into())
     }
 
     fn write(&self, peers: &[Multiaddr]) -> io::Result<()> {

@@ -9,10 +9,10 @@ use serde::de::DeserializeOwned;
 
 use crate::entry::Entry;
 use crate::key::{Key, Scope};
-use crate::sealer::{Purpose, SealError, Sealer};
+use crate::sealer::{OpenError, Purpose, SealError, Sealer};
 use crate::time::MeshTime;
 use crate::tombstone::{Target, Tombstone};
-use crate::transport::MAX_FRAME;
+use crate::transport::{MAX_FRAME, Misconduct};
 
 /// The longest sealed row, in bytes. What seals frames seals nothing longer.
 pub(super) const MAX_SEALED: usize = MAX_FRAME;
@@ -38,7 +38,11 @@ pub(super) fn seal_entry(
 }
 
 /// The entry in a row, if it is one.
-pub(super) fn open_entry(sealer: &dyn Sealer, key: &Key, sealed: &[u8]) -> Option<Entry> {
+pub(super) fn open_entry(
+    sealer: &dyn Sealer,
+    key: &Key,
+    sealed: Bytes,
+) -> Result<Entry, OpenError> {
     open(sealer, key, kind::ENTRY, sealed)
 }
 
@@ -53,7 +57,8 @@ pub(super) fn seal_tombstone(
 
 /// The tombstone in a row, if it is one of this key's.
 pub(super) fn open_tombstone(sealer: &dyn Sealer, key: &Key, sealed: &[u8]) -> Option<Tombstone> {
-    open(sealer, key, kind::TOMBSTONE, sealed)
+    open(sealer, key, kind::TOMBSTONE, Bytes::copy_from_slice(sealed))
+        .ok()
         .filter(|tombstone: &Tombstone| key_of(&tombstone.target) == *key)
 }
 
@@ -64,7 +69,8 @@ pub(super) fn seal_latest(sealer: &dyn Sealer, latest: MeshTime) -> Result<Bytes
 
 /// The latest stamp in the store, if it is sealed with our key.
 pub(super) fn open_latest(sealer: &dyn Sealer, sealed: &[u8]) -> Option<MeshTime> {
-    open(sealer, &latest_key(), kind::LATEST, sealed)
+    let sealed = Bytes::copy_from_slice(sealed);
+    open(sealer, &latest_key(), kind::LATEST, sealed).ok()
 }
 
 /// What a tombstone is filed under: a key that no entry has, one for each target.
@@ -123,8 +129,17 @@ fn seal(
     Ok(sealed)
 }
 
-fn open<T: DeserializeOwned>(sealer: &dyn Sealer, key: &Key, kind: u8, sealed: &[u8]) -> Option<T> {
-    let plaintext = sealer.open(Purpose::AtRest(key), sealed).ok()?;
+fn open<T: DeserializeOwned>(
+    sealer: &dyn Sealer,
+    key: &Key,
+    kind: u8,
+    sealed: Bytes,
+) -> Result<T, OpenError> {
+    let plaintext = sealer.open(Purpose::AtRest(key), sealed)?;
+    decode(kind, &plaintext).ok_or(OpenError(Misconduct::Undecodable))
+}
+
+fn decode<T: DeserializeOwned>(kind: u8, plaintext: &[u8]) -> Option<T> {
     let (&found, fields) = plaintext.split_first()?;
     if found != kind {
         return None;

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use bytes::Bytes;
 use redb::{
     Builder, Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableHandle,
 };
@@ -22,7 +23,7 @@ use super::writer::Limits;
 use crate::entry::Entry;
 use crate::key::{Family, Key, Scope};
 use crate::merge;
-use crate::sealer::Sealer;
+use crate::sealer::{OpenError, Sealer};
 use crate::tier::Recalled;
 use crate::time::MeshTime;
 use crate::tombstone::Tombstone;
@@ -111,12 +112,10 @@ impl Store {
             let Some(sealed) = read_body(&bodies, &chunks, key, &place)? else {
                 return Ok(Found::Unreadable(place.id));
             };
-            Ok(match open_as(&*self.sealer, key, &place, &sealed) {
-                Some(entry) => Found::Entry(entry),
-                None if self.sealer.judge(&sealed) == Misconduct::OtherSecret => {
-                    Found::Outlived(place.id)
-                }
-                None => Found::Unreadable(place.id),
+            Ok(match open_as(&*self.sealer, key, &place, sealed) {
+                Ok(entry) => Found::Entry(entry),
+                Err(OpenError(Misconduct::OtherSecret)) => Found::Outlived(place.id),
+                Err(_) => Found::Unreadable(place.id),
             })
         })
     }
@@ -320,7 +319,7 @@ pub(super) fn read_body(
     chunks: &impl ReadableTable<(u64, u32), &'static [u8; CHUNK]>,
     key: &Key,
     place: &Place,
-) -> Result<Option<Vec<u8>>, Fault> {
+) -> Result<Option<Bytes>, Fault> {
     // Checked before a byte is allocated.
     if place.len as usize > MAX_SEALED {
         return Ok(None);
@@ -344,7 +343,7 @@ pub(super) fn read_body(
         sealed.extend_from_slice(&chunk.value()[..used]);
     }
     sealed.extend_from_slice(inlined);
-    Ok(Some(sealed))
+    Ok(Some(sealed.into()))
 }
 
 /// The entry that was sealed, if it is the one that belongs at this place.
@@ -352,12 +351,14 @@ pub(super) fn open_as(
     sealer: &dyn Sealer,
     key: &Key,
     place: &Place,
-    sealed: &[u8],
-) -> Option<Entry> {
-    open_entry(sealer, key, sealed).filter(|entry| {
-        entry.stored_at().as_millis() == place.stored_at
-            && entry.dies_at().as_millis() == place.dies_at
-    })
+    sealed: Bytes,
+) -> Result<Entry, OpenError> {
+    let entry = open_entry(sealer, key, sealed)?;
+    let belongs_here = entry.stored_at().as_millis() == place.stored_at
+        && entry.dies_at().as_millis() == place.dies_at;
+    belongs_here
+        .then_some(entry)
+        .ok_or(OpenError(Misconduct::Undecodable))
 }
 
 /// Whether `entry` is greater than what lies at `place`. What does not open counts as nothing.

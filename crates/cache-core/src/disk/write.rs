@@ -332,7 +332,7 @@ impl<'a> Writing<'a> {
 
     fn entry_at(&self, key: &Key, place: &Place) -> Result<Option<Entry>, Fault> {
         let sealed = read_body(&self.bodies, &self.chunks, key, place)?;
-        Ok(sealed.and_then(|sealed| open_as(self.sealer, key, place, &sealed)))
+        Ok(sealed.and_then(|sealed| open_as(self.sealer, key, place, sealed).ok()))
     }
 
     fn bury(&mut self, tombstone: &Tombstone) -> Result<(), Fault> {

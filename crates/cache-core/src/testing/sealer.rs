@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::sealer::{OpenError, Purpose, SealError, Sealer};
+use crate::transport::Misconduct;
 
 /// Seals under a key that a test makes up, so that what was sealed under another does not open.
 ///
@@ -72,11 +73,13 @@ impl Sealer for TestSealer {
         Ok(sealed.into())
     }
 
-    fn open(&self, purpose: Purpose<'_>, sealed: &[u8]) -> Result<Bytes, OpenError> {
-        let (nonce, rest) = sealed.split_at_checked(Self::NONCE_LEN).ok_or(OpenError)?;
-        let (hidden, tag) = rest.split_last_chunk().ok_or(OpenError)?;
+    fn open(&self, purpose: Purpose<'_>, sealed: Bytes) -> Result<Bytes, OpenError> {
+        let parts = sealed
+            .split_at_checked(Self::NONCE_LEN)
+            .and_then(|(nonce, rest)| Some((nonce, rest.split_last_chunk()?)));
+        let (nonce, (hidden, tag)) = parts.ok_or(OpenError(Misconduct::Malformed))?;
         if self.tag(purpose, nonce, hidden) != *tag {
-            return Err(OpenError);
+            return Err(OpenError(Misconduct::Forged));
         }
         let mut text = hidden.to_vec();
         self.apply_stream(purpose, nonce, &mut text);

@@ -83,13 +83,15 @@ fn sealing_in_place_gives_the_published_ciphertexts() {
 #[test]
 fn opening_gives_the_published_plaintexts() {
     for vector in VECTORS {
-        let plaintext = open(
+        let mut buffer = unhex(vector.sealed);
+        open_in_place(
             &key(vector.key),
             unhex(vector.nonce).try_into().unwrap(),
             unhex(vector.associated_data),
-            &unhex(vector.sealed),
+            &mut buffer,
         )
         .unwrap();
+        let plaintext = &buffer[..buffer.len() - TAG_LEN];
         assert_eq!(hex::encode(plaintext), vector.plaintext);
     }
 }
@@ -107,7 +109,7 @@ fn header() -> Header {
 fn a_header_is_read_as_it_was_written() {
     let mut sealed = header().to_bytes().to_vec();
     sealed.extend(b"rest");
-    assert_eq!(Header::parse(&sealed), Some((header(), &b"rest"[..])));
+    assert_eq!(Header::parse(&sealed), Some(header()));
 }
 
 #[test]

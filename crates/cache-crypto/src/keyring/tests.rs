@@ -50,6 +50,7 @@ fn a_known_request_and_its_reply_open() {
          ba257258b2923a58dc79bb075c08278dd067d1e480f6f9faec",
     )
     .unwrap();
+    let request = Bytes::from(request);
     let reply = hex::decode(
         "01008004fa7d5a89000102030405060708090a0b0c0d0e0f0000000000000008\
          1ed885e574a78150c439a500d0f33114fefda32800f150",
@@ -57,12 +58,12 @@ fn a_known_request_and_its_reply_open() {
     .unwrap();
     let keyring = keyring();
     assert_eq!(
-        keyring.open(Purpose::Request, &request).unwrap(),
+        keyring.open(Purpose::Request, request.clone()).unwrap(),
         "GET /user"
     );
     assert_eq!(
         keyring
-            .open(Purpose::Reply { to: &request }, &reply)
+            .open(Purpose::Reply { to: &request }, reply.into())
             .unwrap(),
         "octocat"
     );
@@ -74,10 +75,13 @@ fn entries_at_rest_have_a_key_that_no_frame_has() {
     let entry = Key::public(["GET", "/user"]);
     let purpose = Purpose::AtRest(&entry);
     let sealed = keyring.seal(purpose, b"octocat").unwrap();
-    let (header, rest) = Header::parse(&sealed).unwrap();
-    let keys = &keyring.current;
-    assert!(keys.store.open(purpose, &header, rest).is_ok());
-    assert!(keys.frames.open(purpose, &header, rest).is_err());
+    let header = Header::parse(&sealed).unwrap();
+    let opens = |keys: &OpeningKeys| {
+        let mut buffer = BytesMut::from(&sealed[..]);
+        keys.open(purpose, &header, &mut buffer).is_ok()
+    };
+    assert!(opens(&keyring.current.store));
+    assert!(!opens(&keyring.current.frames));
 }
 
 #[test]
@@ -126,11 +130,12 @@ fn what_is_sealed_under_the_previous_secret_opens_and_nothing_is_sealed_under_it
     ] {
         for known in [&old, &new, &both] {
             let sealed = known.seal(purpose, b"octocat").unwrap();
-            assert_eq!(both.open(purpose, &sealed).unwrap(), "octocat");
+            assert_eq!(both.open(purpose, sealed).unwrap(), "octocat");
         }
         let sealed = both.seal(purpose, b"octocat").unwrap();
-        assert!(new.open(purpose, &sealed).is_ok());
-        assert_eq!(old.open(purpose, &sealed), Err(OpenError));
+        assert!(new.open(purpose, sealed.clone()).is_ok());
+        let refused = old.open(purpose, sealed).unwrap_err();
+        assert_eq!(refused, OpenError(Misconduct::OtherSecret));
     }
 }
 
@@ -175,25 +180,45 @@ fn what_does_not_open_is_judged_by_what_can_be_seen_of_it() {
         altered
     };
 
-    assert_eq!(ours.judge(&foreign), Misconduct::OtherSecret);
-    assert_eq!(
-        keyring().with_previous(&other).judge(&foreign),
-        Misconduct::Forged
-    );
-    assert_eq!(ours.judge(&sealed), Misconduct::Forged);
-    assert_eq!(ours.judge(&with_byte(40, 0)), Misconduct::Forged);
-    assert_eq!(
-        ours.judge(&with_byte(0, VERSION + 1)),
-        Misconduct::OtherVersion
-    );
-    assert_eq!(ours.judge(&with_byte(1, 7)), Misconduct::Malformed);
-    assert_eq!(
-        ours.judge(&sealed[..HEADER_LEN + TAG_LEN - 1]),
-        Misconduct::Malformed
-    );
-    assert_eq!(ours.judge(&[]), Misconduct::Malformed);
+    assert_eq!(judged(&ours, &foreign), Misconduct::OtherSecret);
+    let both = keyring().with_previous(&other);
+    assert_eq!(judged(&both, &foreign), Misconduct::Forged);
+    assert_eq!(judged(&ours, &sealed), Misconduct::Forged);
+    assert_eq!(judged(&ours, &with_byte(40, 0)), Misconduct::Forged);
+    let newer = with_byte(0, VERSION + 1);
+    assert_eq!(judged(&ours, &newer), Misconduct::OtherVersion);
+    assert_eq!(judged(&ours, &with_byte(1, 7)), Misconduct::Malformed);
+    let short = &sealed[..HEADER_LEN + TAG_LEN - 1];
+    assert_eq!(judged(&ours, short), Misconduct::Malformed);
+    assert_eq!(judged(&ours, &[]), Misconduct::Malformed);
     let endless = [&sealed[..], &vec![0; MAX_FRAME]].concat();
-    assert_eq!(ours.judge(&endless), Misconduct::Malformed);
+    assert_eq!(judged(&ours, &endless), Misconduct::Malformed);
+}
+
+/// What is made of something that does not open as a broadcast.
+fn judged(keyring: &Keyring, unopened: &[u8]) -> Misconduct {
+    let unopened = Bytes::copy_from_slice(unopened);
+    keyring.open(Purpose::Broadcast, unopened).unwrap_err().0
+}
+
+#[test]
+fn what_nobody_else_holds_is_opened_where_it_lies() {
+    let keyring = keyring();
+    let sealed = keyring.seal(Purpose::Broadcast, b"octocat").unwrap();
+    let lay_at = sealed[HEADER_LEN..].as_ptr();
+    let opened = keyring.open(Purpose::Broadcast, sealed).unwrap();
+    assert_eq!(opened, "octocat");
+    assert_eq!(opened.as_ptr(), lay_at);
+}
+
+#[test]
+fn what_somebody_else_holds_stays_as_it_was() {
+    let keyring = keyring();
+    let sealed = keyring.seal(Purpose::Broadcast, b"octocat").unwrap();
+    let before = sealed.to_vec();
+    let opened = keyring.open(Purpose::Broadcast, sealed.clone()).unwrap();
+    assert_eq!(opened, "octocat");
+    assert_eq!(sealed, before);
 }
 
 #[test]
@@ -213,7 +238,7 @@ fn no_nonce_comes_twice_in_a_million_seals_whatever_is_sealed_by_whom() {
             threads.spawn(move || -> Vec<_> {
                 let headers = (0..EACH).map(|_| {
                     let sealed = keyring.seal(purpose, b"").unwrap();
-                    Header::parse(&sealed).unwrap().0
+                    Header::parse(&sealed).unwrap()
                 });
                 headers
                     .map(|header| (header.salt, header.nonce()))
@@ -237,18 +262,18 @@ fn what_was_never_sealed_does_not_pass_for_another_version() {
         b"GET / HTTP/1.1\r\nHost: runner-1.fleet.example.com:9100\r\n\r\n",
         &[0; 99],
     ] {
-        assert_eq!(keyring.judge(text), Misconduct::Malformed);
+        assert_eq!(judged(&keyring, text), Misconduct::Malformed);
     }
     for len in 0..HEADER_LEN + TAG_LEN {
         assert_eq!(
-            keyring.judge(&vec![VERSION + 1; len]),
+            judged(&keyring, &vec![VERSION + 1; len]),
             Misconduct::Malformed
         );
     }
     let by_first_byte = (0..=u8::MAX).map(|first| {
         let mut noise = [0xa5; 200];
         noise[0] = first;
-        keyring.judge(&noise)
+        judged(&keyring, &noise)
     });
     let spared = by_first_byte
         .filter(|judged| *judged != Misconduct::Malformed)

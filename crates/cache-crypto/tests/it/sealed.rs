@@ -240,7 +240,7 @@ impl Sealer for Watched {
         self.keyring.seal(purpose, plaintext)
     }
 
-    fn open(&self, purpose: Purpose<'_>, sealed: &[u8]) -> Result<Bytes, OpenError> {
+    fn open(&self, purpose: Purpose<'_>, sealed: Bytes) -> Result<Bytes, OpenError> {
         self.opened_in.lock().unwrap().push(task::id());
         self.keyring.open(purpose, sealed)
     }

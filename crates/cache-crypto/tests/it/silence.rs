@@ -116,7 +116,7 @@ fn show(seen: &Seen, text: &str) {
         .seal(Purpose::AtRest(&key), BODY.as_bytes())
         .unwrap();
     seen.debug(&sealed);
-    seen.error(&keyring.open(Purpose::Request, &sealed).unwrap_err());
+    seen.error(&keyring.open(Purpose::Request, sealed).unwrap_err());
     let too_large = BODY.repeat(MAX_FRAME / BODY.len() + 1);
     let refused = keyring.seal(Purpose::Request, too_large.as_bytes());
     seen.error(&refused.unwrap_err());

@@ -13,6 +13,7 @@ use crate::sealer::{OpenError, Purpose, SealError, Sealer};
 use crate::testing::TestSealer;
 use crate::tier::Tier;
 use crate::tombstone::Target;
+use crate::transport::Misconduct;
 
 /// Seals under the first of its seeds, and opens under all of them.
 struct Rotating(Vec<u8>);
@@ -23,12 +24,12 @@ impl Sealer for Rotating {
         Ok([&[self.0[0]], &*sealed].concat().into())
     }
 
-    fn open(&self, purpose: Purpose<'_>, sealed: &[u8]) -> Result<Bytes, OpenError> {
-        let (seed, sealed) = sealed.split_first().ok_or(OpenError)?;
-        if !self.0.contains(seed) {
-            return Err(OpenError);
+    fn open(&self, purpose: Purpose<'_>, sealed: Bytes) -> Result<Bytes, OpenError> {
+        let seed = *sealed.first().ok_or(OpenError(Misconduct::Malformed))?;
+        if !self.0.contains(&seed) {
+            return Err(OpenError(Misconduct::Forged));
         }
-        TestSealer::from_seed((*seed).into()).open(purpose, sealed)
+        TestSealer::from_seed(seed.into()).open(purpose, sealed.slice(1..))
     }
 
     fn is_outdated(&self, sealed: &[u8]) -> bool {

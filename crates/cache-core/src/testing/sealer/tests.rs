@@ -11,13 +11,13 @@ fn what_was_sealed_opens_again_for_the_same_purpose_and_seed_alone() {
     let sealed = ours.seal(Purpose::AtRest(&a), b"text").unwrap();
 
     assert_eq!(
-        ours.open(Purpose::AtRest(&a), &sealed).unwrap(),
+        ours.open(Purpose::AtRest(&a), sealed.clone()).unwrap(),
         b"text".as_slice()
     );
-    assert!(ours.open(Purpose::AtRest(&b), &sealed).is_err());
-    assert!(ours.open(Purpose::Broadcast, &sealed).is_err());
+    assert!(ours.open(Purpose::AtRest(&b), sealed.clone()).is_err());
+    assert!(ours.open(Purpose::Broadcast, sealed.clone()).is_err());
     let theirs = TestSealer::from_seed(2);
-    assert!(theirs.open(Purpose::AtRest(&a), &sealed).is_err());
+    assert!(theirs.open(Purpose::AtRest(&a), sealed).is_err());
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn the_text_does_not_show_and_no_bit_of_it_can_be_altered() {
         let mut altered = sealed.to_vec();
         altered[bit / 8] ^= 1 << (bit % 8);
         assert!(
-            sealer.open(Purpose::Request, &altered).is_err(),
+            sealer.open(Purpose::Request, altered.into()).is_err(),
             "bit {bit}"
         );
     }
