@@ -237,7 +237,7 @@ impl Cache {
     pub fn put(&self, resource: impl Into<Resource>, value: Bytes, lifetime: Lifetime) -> Entry {
         let resource = resource.into();
         let replica = &self.inner.replica;
-        let stamp = replica.stamp(&resource);
+        let stamp = replica.stamp(&resource).at;
         replica.commit(resource, stamp, value, lifetime)
     }
 

@@ -49,7 +49,7 @@ impl MeshTime {
     }
 
     /// This moment moved by so many milliseconds, in either direction; stops at both ends of time.
-    const fn shifted_by(self, millis: i64) -> Self {
+    pub(crate) const fn shifted_by(self, millis: i64) -> Self {
         Self(self.0.saturating_add_signed(millis))
     }
 
@@ -152,8 +152,12 @@ impl MeshClock {
 
     /// The present moment in mesh time.
     pub(crate) fn now(&self) -> MeshTime {
-        let offset = self.offset.load(Ordering::Relaxed);
-        self.local.now().shifted_by(offset)
+        self.local.now().shifted_by(self.offset())
+    }
+
+    /// By how many milliseconds the local clock is corrected.
+    pub(crate) fn offset(&self) -> i64 {
+        self.offset.load(Ordering::Relaxed)
     }
 
     /// The present moment by the local clock alone.
@@ -178,7 +182,7 @@ impl MeshClock {
             return Observed::Absurd;
         }
         let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
-        let offset = self.offset.load(Ordering::Relaxed);
+        let offset = self.offset();
         if samples.len() == Self::SAMPLES {
             samples.pop_front();
         }

@@ -229,7 +229,7 @@ async fn a_list_that_is_too_long_covers_whole_buckets_and_says_how_many() {
     );
     for name in 0..1000 {
         let resource = resource(name);
-        let stamp = replica.stamp(&resource);
+        let stamp = replica.stamp(&resource).at;
         replica.commit(resource, stamp, "value".into(), LIFETIME);
     }
     let mut rest: Vec<u8> = (0..=255).collect();

@@ -123,12 +123,14 @@ impl Flying {
     /// Runs a fetch, keeps what it brings, and counts it. What others who wait have to be told is
     /// in the second place.
     async fn fetch(&self, stale: Option<Entry>, fetch: Fetch) -> (Landed, Settlement) {
-        let stamp = self.replica.stamp(&self.resource);
+        let asked = self.replica.stamp(&self.resource);
+        let fetched = fetch(stale.clone()).await;
+        let stamp = self.replica.put_right(&self.resource, asked);
         let landed = |outcome| Landed {
             outcome,
             as_of: stamp,
         };
-        match fetch(stale.clone()).await {
+        match fetched {
             Ok(Fetched::Revalidated(value, lifetime)) => {
                 let entry = self
                     .replica

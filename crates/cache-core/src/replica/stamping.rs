@@ -3,6 +3,8 @@
 
 use std::sync::atomic::Ordering;
 
+use tokio::time::Instant;
+
 use super::Replica;
 use crate::entry::Entry;
 use crate::key::Resource;
@@ -14,6 +16,17 @@ const WORTH_TELLING: u64 = 1000;
 /// How far an invalidation that peers are told may lie ahead of our clock. Theirs may be behind
 /// ours, and they refuse what lies further ahead than [`MAX_SKEW`].
 const FURTHEST_TOLD: MeshTime = MeshTime::from_millis(MAX_SKEW.as_millis() as u64 / 2);
+
+/// What upstream is asked at, as far as the clock can tell by then.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamp {
+    pub(crate) at: MeshTime,
+    /// Later than every version and every invalidation known, which is no matter of clocks.
+    least: MeshTime,
+    /// By how many milliseconds the local clock was corrected.
+    offset: i64,
+    taken: Instant,
+}
 
 /// The stamps of one invalidation.
 pub(super) struct VoidUntil {
@@ -63,29 +76,59 @@ impl Replica {
     ///
     /// It is taken before upstream is asked. An invalidation that comes in while the answer is on
     /// its way is then later than the answer, and wins.
-    pub(crate) fn stamp(&self, resource: &Resource) -> MeshTime {
+    pub(crate) fn stamp(&self, resource: &Resource) -> Stamp {
         let Resource { key, .. } = resource;
-        let now = self.now();
+        let (now, offset) = (self.now(), self.clock.offset());
         let held = self.get(key, now).map(|entry| entry.stored_at());
         let evicted = self.evicted(key, now).map(|version| version.stored_at);
         let unseen = [self.recalled, self.index.forgotten()];
         // From a clock that ran ahead nothing can be learnt.
         let unseen = unseen.into_iter().filter(|stamp| !stamp.is_ahead_of(now));
-        let seen = held.into_iter().chain(evicted).chain(unseen).max();
-        let stamp = self
-            .asked_at(resource)
-            .max(seen.map_or(now, MeshTime::next));
-        self.saw(stamp);
-        stamp
+        let void = self.void_at(resource, now);
+        let seen = held.into_iter().chain(evicted).chain(unseen).chain(void);
+        let least = seen.max().map_or(MeshTime::default(), MeshTime::next);
+        let at = now.max(least);
+        self.saw(at);
+        Stamp {
+            at,
+            least,
+            offset,
+            taken: Instant::now(),
+        }
+    }
+
+    /// The stamp for what upstream has said, having been asked at `asked`: put right by as much as
+    /// the clock was meanwhile. So what a runner with a wrong clock is told first, which tells it
+    /// that, is of use to all like any other answer.
+    pub(crate) fn put_right(&self, resource: &Resource, asked: Stamp) -> MeshTime {
+        let by = self.clock.offset() - asked.offset;
+        if by == 0 {
+            return asked.at;
+        }
+        // If the clock is put right because it was set meanwhile, the stamp was right before.
+        let since = i64::try_from(asked.taken.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let right = asked.at.shifted_by(by).min(self.now().shifted_by(-since));
+        let right = right.max(asked.least);
+        // What was invalidated meanwhile, by the clock as it was, stays void.
+        if right > asked.at && self.is_void_as_of(resource, asked.at) {
+            return asked.at;
+        }
+        self.saw(right);
+        right
     }
 
     /// The present, for what is asked of `resource` now: later than any invalidation so far, and
     /// earlier than any to come.
     pub(crate) fn asked_at(&self, resource: &Resource) -> MeshTime {
         let now = self.now();
-        let void = self.tombstones.until(&resource.key, &resource.path);
-        let void = void.filter(|until| !until.is_ahead_of(now));
+        let void = self.void_at(resource, now);
         now.max(void.map_or(now, MeshTime::next))
+    }
+
+    /// Up to when `resource` is void, as far as that counts at this moment.
+    fn void_at(&self, resource: &Resource, now: MeshTime) -> Option<MeshTime> {
+        let until = self.tombstones.until(&resource.key, &resource.path);
+        until.filter(|until| !until.is_ahead_of(now))
     }
 
     /// The moment up to which what is invalidated now is void.

@@ -74,7 +74,7 @@ fn take(replica: &Replica, clock: &ManualClock, step: Step) {
     let ago = |ago: u64| MeshTime::from_millis(replica.now().as_millis() - ago * 1000);
     match step {
         Step::Commit(name, lives) => {
-            let stamp = replica.stamp(&resource(name));
+            let stamp = replica.stamp(&resource(name)).at;
             let lifetime = Lifetime::fresh_for(secs(lives));
             replica.commit(resource(name), stamp, value(name), lifetime);
         }
