@@ -20,11 +20,6 @@ use crate::wire::Message;
 use answer::MAX_LOADS;
 use patience::{MOST_PATIENCE, Questions};
 
-/// For so many ticks the first and the second owner may give no sign of life, or four times as long
-/// as they usually take for an answer. Then a caller goes upstream without a lease: 50 ms after it
-/// began to ask.
-const LEAST_PATIENCE: [u32; 2] = [9, 1];
-
 /// The first pause before asking again while somebody else fetches; each is twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(1);

@@ -4,8 +4,8 @@ use std::iter;
 
 use tokio::time::Instant;
 
-use super::patience::TICK;
-use super::{Fleet, LEAST_PATIENCE};
+use super::Fleet;
+use super::patience::Patience;
 use crate::key::Key;
 use crate::lease::{Acquire, Grant, LeaseId, TERM};
 use crate::owner;
@@ -35,11 +35,8 @@ impl Fleet {
         let others = owners.into_iter().filter(|owner| *owner != keeper);
         let owners = iter::once(keeper).chain(others);
         let owners = owners.filter(|owner| *owner == us || !self.questions.is_silent(owner));
-        let mut patience = LEAST_PATIENCE.into_iter().peekable();
+        let mut patience = Patience::new();
         for owner in owners.take(MOST_OWNERS) {
-            let Some(&least) = patience.peek() else {
-                break;
-            };
             let asked_at = Instant::now();
             let question = Acquire {
                 key,
@@ -48,14 +45,13 @@ impl Fleet {
                 insist: Some(owner) != first,
                 but: None,
             };
-            match self.put_to(owner, least, &question).await {
+            match self.put_to(owner, patience.least(), &question).await {
                 Some(Grant::Redirect(better)) => {
-                    return self.follow(owner, better, question).await;
+                    return self.follow(owner, better, question, patience).await;
                 }
                 Some(grant) => return Some((owner, grant)),
-                // Whoever could not be asked has taken no time, which the next one gets.
-                None if asked_at.elapsed() < TICK => {}
-                None => drop(patience.next()),
+                None if patience.spend(asked_at.elapsed()) => {}
+                None => break,
             }
         }
         tracing::debug!("no owner has answered: going upstream without a lease");
@@ -69,20 +65,21 @@ impl Fleet {
         owner: PeerId,
         better: PeerId,
         mut question: Acquire,
+        mut patience: Patience,
     ) -> Option<(PeerId, Grant)> {
-        let [patience, rest] = LEAST_PATIENCE;
         let (mut sender, mut member) = (owner, better);
         question.insist = true;
         for _ in 0..MOST_REDIRECTS {
             let asked_at = Instant::now();
-            match self.put_to(member, patience, &question).await {
+            match self.put_to(member, patience.least(), &question).await {
                 Some(Grant::Redirect(next)) => (sender, member) = (member, next),
                 Some(grant) => return Some((member, grant)),
                 None => {
                     question.but = Some(member);
-                    let took_none = asked_at.elapsed() < TICK;
-                    let left = if took_none { patience } else { rest };
-                    match self.put_to(sender, left, &question).await? {
+                    if !patience.spend(asked_at.elapsed()) {
+                        break;
+                    }
+                    match self.put_to(sender, patience.least(), &question).await? {
                         Grant::Redirect(next) => member = next,
                         grant => return Some((sender, grant)),
                     }

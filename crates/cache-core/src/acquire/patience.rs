@@ -17,6 +17,10 @@ use crate::wire::Message;
 /// Patience with an owner is counted in these.
 pub(super) const TICK: Duration = Duration::from_millis(5);
 
+/// For so many ticks owners may give no sign of life, all together: 50 ms. Then a caller goes
+/// upstream without a lease.
+const LEAST_PATIENCE: u32 = 10;
+
 /// A tick that took so much longer does not count: this process was too busy to notice an answer,
 /// and so may the owner have been to give one, if it was asked for as much.
 const LATE: Duration = Duration::from_millis(2);
@@ -33,6 +37,35 @@ const SILENCE: Duration = Duration::from_secs(5);
 
 /// Peers whose manners are remembered. At the bound the table starts anew.
 const MAX_MANNERS: usize = 1024;
+
+/// What is left of the patience with the owners of one key, in ticks.
+pub(super) struct Patience {
+    left: u32,
+}
+
+impl Patience {
+    pub(super) const fn new() -> Self {
+        Self {
+            left: LEAST_PATIENCE,
+        }
+    }
+
+    /// The least that the next one is waited for: all that is left but one tick, for one more.
+    pub(super) fn least(&self) -> u32 {
+        (self.left - 1).max(1)
+    }
+
+    /// Somebody was waited for in vain; tells whether anybody more is. What he has left unused, the
+    /// next one gets.
+    pub(super) fn spend(&mut self, took: Duration) -> bool {
+        let used = took.div_duration_f32(TICK) as u32;
+        if self.left == 1 && used > 0 {
+            return false;
+        }
+        self.left = self.left.saturating_sub(used).max(1);
+        true
+    }
+}
 
 /// How a peer answers.
 #[derive(Clone, Copy, Debug, Default)]
