@@ -91,8 +91,9 @@ impl Asked {
         };
         let late = (took > self.patience(upstream)).then(|| "waited for too long".to_owned());
         for what in wrong.into_iter().chain(late) {
+            let asked = self.at - self.start.0;
             notes.broken(format!(
-                "node {} on {:?}, {:?}, {:?} after {took:?}: {what}",
+                "node {} at {asked:?} on {:?}, {:?}, {:?} after {took:?}: {what}",
                 self.node, self.question, self.wish, source
             ));
         }
@@ -166,6 +167,8 @@ impl Asked {
         // himself in the end.
         let since = self.at - ANSWERS_WITHIN.min(asked);
         let in_vain = upstream.in_vain_since(self.question, since) as u32;
+        // By a clock that is wrong, what another one has just been told is no answer.
+        let in_vain = in_vain + u32::from(!self.clock_is_off_by.is_zero());
         PATIENCE * (1 + in_vain) + (LEASE + PATIENCE) * troubles
     }
 
