@@ -56,13 +56,13 @@ pub(crate) struct Behaviour {
     limits: connection_limits::Behaviour,
     half_open: half_open::Behaviour,
     pub(crate) shunned: allow_block_list::Behaviour<BlockedPeers>,
-    pub(crate) frames: request_response::Behaviour<FrameCodec>,
-    pub(crate) ping: ping::Behaviour,
-    pub(crate) identify: identify::Behaviour,
-    pub(crate) gossip: gossipsub::Behaviour,
-    pub(crate) walk: walk::Behaviour,
     pub(crate) mdns: Toggle<mdns::tokio::Behaviour>,
-    relay: relay::Behaviour,
+    relay: Toggle<relay::Behaviour>,
+    pub(crate) walk: walk::Behaviour,
+    pub(crate) gossip: gossipsub::Behaviour,
+    pub(crate) identify: identify::Behaviour,
+    pub(crate) ping: ping::Behaviour,
+    pub(crate) frames: request_response::Behaviour<FrameCodec>,
 }
 
 /// A swarm that speaks it, over TCP with Noise and yamux, to members only.
@@ -139,7 +139,7 @@ fn behaviour(
     limits: &Limits,
     counters: &Arc<Counters>,
     mdns: Toggle<mdns::tokio::Behaviour>,
-    relay: relay::Behaviour,
+    relay: Option<relay::Behaviour>,
 ) -> Result<Behaviour, StartError> {
     let pending = Some(limits.pending_connections);
     let connections = connection_limits::ConnectionLimits::default()
@@ -176,6 +176,6 @@ fn behaviour(
         gossip: gossip::behaviour(limits.published_frame)?,
         walk: walk::Behaviour::new(keypair.public().to_peer_id()),
         mdns,
-        relay,
+        relay: relay.into(),
     })
 }

@@ -8,7 +8,7 @@ use libp2p::core::transport::Boxed;
 
 use crate::handshake::Handshake;
 
-/// Does nothing.
+/// Never made.
 pub(crate) type Behaviour = libp2p::swarm::dummy::Behaviour;
 
 type Connections = Boxed<(PeerId, StreamMuxerBox)>;
@@ -20,11 +20,11 @@ pub(crate) fn over(
     _: PeerId,
     wanted: bool,
     _: Duration,
-) -> (Connections, Behaviour) {
+) -> (Connections, Option<Behaviour>) {
     if wanted {
         tracing::warn!("this program is built without relays (feature `relay`)");
     }
-    (transport, libp2p::swarm::dummy::Behaviour)
+    (transport, None)
 }
 
 /// Of no use to us.

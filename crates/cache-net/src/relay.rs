@@ -11,7 +11,6 @@ use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
 use libp2p::core::upgrade::Version;
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{PeerId, Transport, dcutr, relay, yamux};
 
 use crate::handshake::Handshake;
@@ -35,9 +34,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// What is offered to others, what we use of others', and the way from there to a direct one.
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
-    server: Toggle<relay::Behaviour>,
-    client: Toggle<relay::client::Behaviour>,
-    direct: Toggle<dcutr::Behaviour>,
+    server: relay::Behaviour,
+    client: relay::client::Behaviour,
+    direct: dcutr::Behaviour,
 }
 
 type Connections = Boxed<(PeerId, StreamMuxerBox)>;
@@ -49,14 +48,9 @@ pub(crate) fn over(
     local: PeerId,
     wanted: bool,
     timeout: Duration,
-) -> (Connections, Behaviour) {
+) -> (Connections, Option<Behaviour>) {
     if !wanted {
-        let nothing = Behaviour {
-            server: None.into(),
-            client: None.into(),
-            direct: None.into(),
-        };
-        return (transport, nothing);
+        return (transport, None);
     }
     let (relayed, client) = relay::client::new(local);
     let relayed = relayed
@@ -83,11 +77,11 @@ pub(crate) fn over(
     .reservation_rate_per_peer(MOST_IN_A_MINUTE, MINUTE)
     .circuit_src_per_peer(MOST_IN_A_MINUTE, MINUTE);
     let behaviour = Behaviour {
-        server: Some(relay::Behaviour::new(local, limits)).into(),
-        client: Some(client).into(),
-        direct: Some(dcutr::Behaviour::new(local)).into(),
+        server: relay::Behaviour::new(local, limits),
+        client,
+        direct: dcutr::Behaviour::new(local),
     };
-    (both, behaviour)
+    (both, Some(behaviour))
 }
 
 /// Whether a peer that speaks this lets others be reached through it.
