@@ -1,14 +1,21 @@
 //! Real nodes, each found in another way, and what they tell of it.
 
+use std::time::Duration;
+
 use e2e::client::Ask;
 use e2e::eventually;
 use e2e::process::{Node, SECRET, output};
 use http::StatusCode;
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::github;
 
 const LOOPBACK: [&str; 2] = ["--p2p-listen", "/ip4/127.0.0.1/tcp/0"];
+
+/// A member that says nothing is to be noticed within 15 seconds. The rest is for a machine that has
+/// more to do than this.
+const NOTICED_WITHIN: Duration = Duration::from_secs(20);
 
 /// A member with these flags beside.
 async fn member(upstream: &str, flags: &[&str]) -> Node {
@@ -107,4 +114,19 @@ async fn a_bootstrap_peer_that_fails_is_told_of_below_those_that_are_connected()
                 .any(|line| line.contains(&format!("{nobody}: ")))
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_member_that_hangs_is_missed_within_seconds_and_found_again_when_it_goes_on() {
+    let github = github().await;
+    let node = member(github.url(), &[]).await;
+    let other = member(github.url(), &["--bootstrap", node.field("p2p")]).await;
+    node.until("connected_peers", 1).await;
+
+    other.signal("STOP").await;
+    let missed = timeout(NOTICED_WITHIN, node.until("connected_peers", 0));
+    missed.await.expect("noticed in time");
+    other.signal("CONT").await;
+
+    node.until("connected_peers", 1).await;
 }
