@@ -275,6 +275,12 @@ impl Leases {
         self.book().remove(key);
     }
 
+    /// Whether somebody has been given `key` here, and may still be at it.
+    pub(crate) fn has_given(&self, key: &Key) -> bool {
+        let lease = self.book().leases.get(key).map(|lease| lease.until);
+        lease.is_some_and(|until| until > Instant::now())
+    }
+
     /// Leaves a key to the book of `keeper`, until nobody has asked for it for a term: a lease that
     /// is given there is not known here. At the bound, nothing more is left to others, and a key
     /// may be in two books.

@@ -171,7 +171,8 @@ impl Fleet {
         }
         let keeper = match self.left_to(key) {
             Some(keeper) => Some(keeper),
-            None if self.is_fit() => None,
+            // Others may have sent somebody here whose lease it was to keep.
+            None if self.is_fit() || self.replica.leases.has_given(key) => None,
             None => owners.iter().copied().find(|owner| self.speaks(owner)),
         };
         if let Some(keeper) = keeper {

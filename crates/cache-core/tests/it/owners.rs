@@ -328,3 +328,31 @@ async fn an_owner_that_is_gone_leaves_its_time_to_the_next() {
         assert_eq!(upstream.calls(), 1);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_has_just_come_keeps_the_keys_that_others_have_been_given_by_it() {
+    for seed in 0..60 {
+        println!("seed {seed}");
+        let network = MemoryNetwork::new(seed).with_latency(millis(1)..=millis(5));
+        let clock = VirtualClock::default();
+        let cache = |transport| Cache::builder().clock(clock).transport(transport);
+        // It has died, and one of the two has seen that already.
+        let gone = PeerId::from_bytes(b"gone").unwrap();
+        let unaware = cache(Haunted {
+            transport: network.join("unaware"),
+            gone,
+            finds_out_after: millis(1),
+        });
+        let (unaware, aware) = (unaware.build(), node(&network, clock, "aware"));
+        sleep(millis(50 * seed)).await;
+        let upstream = Upstream::default();
+        let later = async {
+            sleep(millis(50)).await;
+            upstream.look_up(&aware, seed as u32, fetched).await
+        };
+        let (first, second) = tokio::join!(upstream.look_up(&unaware, seed as u32, fetched), later);
+        first.unwrap();
+        second.unwrap();
+        assert_eq!(upstream.calls(), 1);
+    }
+}
