@@ -120,9 +120,9 @@ impl Members {
         }
     }
 
-    /// Takes in what a member reports; tells whether that was news.
-    pub(crate) fn receive(&self, report: &Report, now: MeshTime) -> bool {
-        let is_news = report.member != self.local && self.table().take(report);
+    /// Takes in what a member reports, as a peer tells; tells whether that was news.
+    pub(crate) fn receive(&self, report: &Report, from: PeerId, now: MeshTime) -> bool {
+        let is_news = report.member != self.local && self.table().take(report, from);
         if is_news {
             // Outside the lock: it is the application's code.
             self.pad.read(&report.notes, now);

@@ -183,7 +183,7 @@ fn take_in(
             return acknowledge(reply);
         }
         Ok(Message::Report(report)) => {
-            replica.members.receive(&report, replica.now());
+            replica.members.receive(&report, from, replica.now());
             return match kind {
                 FrameKind::Request => presence::answer(replica, transport, reply),
                 FrameKind::Broadcast => acknowledge(reply),

@@ -133,7 +133,7 @@ async fn ask(replica: &Replica, transport: &dyn Transport, peer: PeerId) {
     if let Ok(Ok(reply)) = reply
         && let Ok(Message::Report(report)) = Message::decode(&reply)
     {
-        replica.members.receive(&report, replica.now());
+        replica.members.receive(&report, peer, replica.now());
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Table {
     pub(super) older: Counts,
     pub(super) older_runs: u64,
     pub(super) goodbyes: BTreeSet<PeerId>,
-    /// Who was connected at the last look.
+    /// Who was connected at the last look, or has reported itself since.
     in_sight: BTreeSet<PeerId>,
 }
 
@@ -52,10 +52,14 @@ pub(super) struct Row {
 
 impl Table {
     /// Takes a report, unless a later one of that member is known.
-    pub(super) fn take(&mut self, report: &Report) -> bool {
+    pub(super) fn take(&mut self, report: &Report, from: PeerId) -> bool {
         let Report {
             member, started_at, ..
         } = *report;
+        if from == member {
+            // It may be gone before the next look.
+            self.in_sight.insert(member);
+        }
         let version = (started_at, report.number);
         let present = self.present.get(&member);
         let is_known = |row: &Row| (row.started_at, row.number) >= version;

@@ -41,7 +41,7 @@ fn goodbye(name: &str, run: u64, number: u64, hits: u64) -> Report {
 
 fn take(members: &Members, reports: &[Report]) -> FleetStats {
     for report in reports {
-        members.receive(report, NOW);
+        members.receive(report, peer("teller"), NOW);
     }
     members.snapshot(Stats::default(), &BTreeSet::new())
 }
@@ -156,9 +156,9 @@ async fn those_own_that_are_connected_or_could_be() {
         takes_inbound: true,
         ..report(name, 1, 0, 0)
     };
-    members.receive(&open("b"), NOW);
-    members.receive(&open("c"), NOW);
-    members.receive(&report("d", 1, 0, 0), NOW);
+    members.receive(&open("b"), peer("teller"), NOW);
+    members.receive(&open("c"), peer("teller"), NOW);
+    members.receive(&report("d", 1, 0, 0), peer("teller"), NOW);
     let all = [peer("b"), peer("c"), peer("us")];
     assert_eq!(owners(&members, &[inbound("b")]), all);
     // Once connected and then not any more, one may be dead until it reports again.
@@ -170,8 +170,25 @@ async fn those_own_that_are_connected_or_could_be() {
         number: 1,
         ..open("c")
     };
-    members.receive(&again, NOW);
+    members.receive(&again, peer("teller"), NOW);
     assert_eq!(owners(&members, &[inbound("b")]), all);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_come_and_gone_between_two_looks_may_be_dead() {
+    let members = members();
+    let open = Report {
+        takes_inbound: true,
+        ..report("a", 1, 0, 0)
+    };
+    members.receive(&open, peer("a"), NOW);
+    assert!(!members.is_here(&peer("a"), &[]));
+    members.see(&[]);
+    assert!(!members.is_here(&peer("a"), &[]));
+    // Others still see it.
+    let again = Report { number: 1, ..open };
+    members.receive(&again, peer("b"), NOW);
+    assert!(members.is_here(&peer("a"), &[]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,7 +213,7 @@ async fn the_table_has_a_bound_and_loses_no_count() {
     let mut fleet = FleetStats::default();
     for n in 0..many {
         let name = format!("{n}");
-        members.receive(&report(&name, 1, 0, 1), NOW);
+        members.receive(&report(&name, 1, 0, 1), peer("teller"), NOW);
     }
     for name in ["x", "y"] {
         fleet = take(&members, &[goodbye(name, 1, 0, 1)]);
@@ -213,7 +230,7 @@ async fn the_table_has_a_bound_and_loses_no_count() {
 #[tokio::test(start_paused = true)]
 async fn nobody_speaks_for_us() {
     let members = members();
-    assert!(!members.receive(&report("us", 9, 9, 99), NOW));
+    assert!(!members.receive(&report("us", 9, 9, 99), peer("teller"), NOW));
     assert_eq!(hits(&take(&members, &[])), (vec![], 0));
 }
 
@@ -230,7 +247,7 @@ proptest! {
             let mut latest = BTreeMap::new();
             let mut newest_run = BTreeMap::new();
             for (who, run, number) in said {
-                members.receive(&report(names[who], run, number, 100 * run + number), NOW);
+                members.receive(&report(names[who], run, number, 100 * run + number), peer("teller"), NOW);
                 // A run that is known to be over has nothing more to say.
                 let newest = newest_run.entry(who).or_insert(run);
                 if run >= *newest {
