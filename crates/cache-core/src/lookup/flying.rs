@@ -125,7 +125,7 @@ impl Flying {
     async fn fetch(&self, stale: Option<Entry>, fetch: Fetch) -> (Landed, Settlement) {
         let asked = self.replica.stamp(&self.resource);
         let fetched = fetch(stale.clone()).await;
-        let stamp = self.replica.put_right(&self.resource, asked);
+        let stamp = self.replica.put_right(asked);
         let landed = |outcome| Landed {
             outcome,
             as_of: stamp,
@@ -193,7 +193,7 @@ impl Flying {
         } else if replica.may_serve(&self.resource.key, &entry) {
             Settlement::Kept(entry.stored_at())
         } else {
-            // Dead already, or stamped by a clock that upstream's answer has put back: it is for
+            // Dead already, or stamped by a clock that was ahead for longer: it is for
             // those who wait, and for nobody later.
             Settlement::Passing(entry.value().clone())
         };

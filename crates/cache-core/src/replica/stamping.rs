@@ -21,7 +21,7 @@ const FURTHEST_TOLD: MeshTime = MeshTime::from_millis(MAX_SKEW.as_millis() as u6
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stamp {
     pub(crate) at: MeshTime,
-    /// Later than every version and every invalidation known, which is no matter of clocks.
+    /// Later than every version and every invalidation known.
     least: MeshTime,
     /// By how many milliseconds the local clock was corrected.
     offset: i64,
@@ -72,7 +72,7 @@ impl Replica {
     }
 
     /// A stamp for what upstream is about to be asked: the present, or the moment after the newest
-    /// version and the latest invalidation known, so that stamps never run backwards.
+    /// version and the latest invalidation known, so that stamps do not run backwards.
     ///
     /// It is taken before upstream is asked. An invalidation that comes in while the answer is on
     /// its way is then later than the answer, and wins.
@@ -97,22 +97,24 @@ impl Replica {
         }
     }
 
-    /// The stamp for what upstream has said, having been asked at `asked`: put right by as much as
-    /// the clock was meanwhile. So what a runner with a wrong clock is told first, which tells it
-    /// that, is of use to all like any other answer.
-    pub(crate) fn put_right(&self, resource: &Resource, asked: Stamp) -> MeshTime {
+    /// The stamp for what upstream has said, having been asked at `asked`: put back by as much as the
+    /// clock was meanwhile. So what a runner whose clock runs ahead is told first, which tells it
+    /// that, can be kept like any other answer.
+    ///
+    /// It is never put on: what is stamped too early loses, at worst, and what is stamped too late
+    /// would win against invalidations that it is older than.
+    pub(crate) fn put_right(&self, asked: Stamp) -> MeshTime {
         let by = self.clock.offset() - asked.offset;
-        if by == 0 {
+        if by >= 0 {
             return asked.at;
         }
-        // If the clock is put right because it was set meanwhile, the stamp was right before.
+        // The clock may have been set meanwhile, or the machine have slept: the earlier one is safe.
+        let now = self.now();
         let since = i64::try_from(asked.taken.elapsed().as_millis()).unwrap_or(i64::MAX);
-        let right = asked.at.shifted_by(by).min(self.now().shifted_by(-since));
-        let right = right.max(asked.least);
-        // What was invalidated meanwhile, by the clock as it was, stays void.
-        if right > asked.at && self.is_void_as_of(resource, asked.at) {
-            return asked.at;
-        }
+        let right = asked.at.shifted_by(by).min(now.shifted_by(-since));
+        // What was seen by a clock that ran ahead counts for nothing any more.
+        let least = Some(asked.least).filter(|least| !least.is_ahead_of(now));
+        let right = right.max(least.unwrap_or_default()).min(asked.at);
         self.saw(right);
         right
     }
