@@ -275,24 +275,24 @@ impl Leases {
         self.book().remove(key);
     }
 
-    /// Whether somebody has been given `key` here, and may still be at it.
-    pub(crate) fn has_given(&self, key: &Key) -> bool {
-        let lease = self.book().leases.get(key).map(|lease| lease.until);
-        lease.is_some_and(|until| until > Instant::now())
-    }
-
     /// Leaves a key to the book of `keeper`, until nobody has asked for it for a term: a lease that
-    /// is given there is not known here. At the bound, nothing more is left to others, and a key
-    /// may be in two books.
-    pub(crate) fn leave_to(&self, key: Key, keeper: PeerId) {
+    /// is given there is not known here. Refuses where one was given here: others may have sent
+    /// somebody to this member already. At the bound, nothing more is left to others, and a key may
+    /// be in two books.
+    pub(crate) fn leave_to(&self, key: Key, keeper: PeerId) -> bool {
         let now = Instant::now();
-        let elsewhere = &mut self.book().elsewhere;
+        let mut book = self.book();
+        if book.leases.get(&key).is_some_and(|lease| lease.until > now) {
+            return false;
+        }
+        let elsewhere = &mut book.elsewhere;
         if elsewhere.len() >= Self::MAX {
             elsewhere.retain(|_, (_, until)| *until > now);
         }
         if elsewhere.len() < Self::MAX {
             elsewhere.insert(key, (keeper, now + TERM));
         }
+        true
     }
 
     /// Who keeps the book of a key that was left to another.

@@ -16,7 +16,7 @@ use crate::time::MeshTime;
 /// has what is asked for.
 const MOST_REDIRECTS: usize = 3;
 
-/// How many owners are tried, where all but the last two cannot even be asked.
+/// How many owners are tried, where all but the last two take hardly any time.
 const MOST_OWNERS: usize = 4;
 
 impl Fleet {
@@ -47,11 +47,13 @@ impl Fleet {
             };
             match self.put_to(owner, patience.least(), &question).await {
                 Some(Grant::Redirect(better)) => {
-                    return self.follow(owner, better, question, patience).await;
+                    return self.follow(owner, better, question).await;
                 }
                 Some(grant) => return Some((owner, grant)),
-                None if patience.spend(asked_at.elapsed()) => {}
-                None => break,
+                None => patience.spend(asked_at.elapsed()),
+            }
+            if patience.is_over() {
+                break;
             }
         }
         tracing::debug!("no owner has answered: going upstream without a lease");
@@ -65,20 +67,17 @@ impl Fleet {
         owner: PeerId,
         better: PeerId,
         mut question: Acquire,
-        mut patience: Patience,
     ) -> Option<(PeerId, Grant)> {
         let (mut sender, mut member) = (owner, better);
         question.insist = true;
         for _ in 0..MOST_REDIRECTS {
-            let asked_at = Instant::now();
+            let (asked_at, mut patience) = (Instant::now(), Patience::new());
             match self.put_to(member, patience.least(), &question).await {
                 Some(Grant::Redirect(next)) => (sender, member) = (member, next),
                 Some(grant) => return Some((member, grant)),
                 None => {
                     question.but = Some(member);
-                    if !patience.spend(asked_at.elapsed()) {
-                        break;
-                    }
+                    patience.spend(asked_at.elapsed());
                     match self.put_to(sender, patience.least(), &question).await? {
                         Grant::Redirect(next) => member = next,
                         grant => return Some((sender, grant)),
@@ -171,13 +170,10 @@ impl Fleet {
         }
         let keeper = match self.left_to(key) {
             Some(keeper) => Some(keeper),
-            // Others may have sent somebody here whose lease it was to keep.
-            None if self.is_fit() || self.replica.leases.has_given(key) => None,
+            None if self.is_fit() => None,
             None => owners.iter().copied().find(|owner| self.speaks(owner)),
         };
-        if let Some(keeper) = keeper {
-            self.replica.leases.leave_to(*key, keeper);
-        }
+        let keeper = keeper.filter(|keeper| self.replica.leases.leave_to(*key, *keeper));
         keeper.unwrap_or(us)
     }
 

@@ -52,18 +52,20 @@ impl Patience {
 
     /// The least that the next one is waited for: all that is left but one tick, for one more.
     pub(super) fn least(&self) -> u32 {
-        (self.left - 1).max(1)
+        self.left.saturating_sub(1).max(1)
     }
 
-    /// Somebody was waited for in vain; tells whether anybody more is. What he has left unused, the
-    /// next one gets.
-    pub(super) fn spend(&mut self, took: Duration) -> bool {
+    /// Somebody was waited for in vain. What he has left unused, the next one gets.
+    pub(super) fn spend(&mut self, took: Duration) {
         let used = took.div_duration_f32(TICK) as u32;
-        if self.left == 1 && used > 0 {
-            return false;
-        }
-        self.left = self.left.saturating_sub(used).max(1);
-        true
+        let rest = self.left.saturating_sub(used);
+        // The tick that was kept for one more, if he has not been the one.
+        self.left = if self.left > 1 { rest.max(1) } else { rest };
+    }
+
+    /// Whether nobody more is asked.
+    pub(super) const fn is_over(&self) -> bool {
+        self.left == 0
     }
 }
 
