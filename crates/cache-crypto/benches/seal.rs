@@ -1,7 +1,7 @@
 //! What a seal costs beside bare ring, on the same bytes.
 //!
 //! `ring` is AES-256-GCM alone, in a buffer that is there already; `ring, fresh buffer` makes what
-//! it seals or opens a value of its own, as every frame is one; so does what `keyring` opens. `keyring` is ours, on bytes that do
+//! it seals or opens a value of its own, as every frame is one. `keyring` is ours, on bytes that do
 //! not compress, so that it shows the seal and nothing else. The group `JSON` is what a frame costs
 //! with compression, beside zstd and ring without anything around them.
 #![expect(

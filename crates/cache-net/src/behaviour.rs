@@ -62,6 +62,8 @@ pub(crate) struct Behaviour {
     pub(crate) gossip: gossipsub::Behaviour,
     pub(crate) identify: identify::Behaviour,
     pub(crate) ping: ping::Behaviour,
+    /// Stands last: none that could refuse a connection comes after it, and at each step of a
+    /// connection what is offered is wrapped once for each behaviour that does.
     pub(crate) frames: request_response::Behaviour<FrameCodec>,
 }
 

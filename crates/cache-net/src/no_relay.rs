@@ -8,7 +8,7 @@ use libp2p::core::transport::Boxed;
 
 use crate::handshake::Handshake;
 
-/// Never made.
+/// There is none.
 pub(crate) type Behaviour = libp2p::swarm::dummy::Behaviour;
 
 type Connections = Boxed<(PeerId, StreamMuxerBox)>;
