@@ -1,8 +1,9 @@
 //! The open file: what is read from it, and how a batch gets into it.
 
 use std::cmp::Ordering;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use bytes::Bytes;
 use redb::{
@@ -35,6 +36,8 @@ pub(super) struct Store {
     len: Arc<AtomicU64>,
     sealer: Arc<dyn Sealer>,
     max_tombstones: usize,
+    /// Whether the file has turned out not to be what it should be.
+    is_broken: AtomicBool,
 }
 
 /// What is found under a key.
@@ -80,8 +83,9 @@ impl Store {
             len,
             sealer: Arc::clone(sealer),
             max_tombstones: limits.max_tombstones,
+            is_broken: AtomicBool::new(false),
         };
-        let totals = guard(|| match store.read_header()? {
+        let totals = store.guarded(|| match store.read_header()? {
             Some(totals) => Ok(totals),
             None => store.transact(|writing| {
                 writing.start()?;
@@ -98,7 +102,7 @@ impl Store {
 
     /// What is kept under `key`, if it is not dead at `now`.
     pub(super) fn load(&self, key: &Key, now: MeshTime) -> Result<Found, Fault> {
-        guard(|| {
+        self.guarded(|| {
             let reading = self.db()?.begin_read()?;
             let entries = reading.open_table(ENTRIES)?;
             let Some(place) = entries.get(&key_bytes(key))? else {
@@ -124,7 +128,7 @@ impl Store {
     pub(super) fn keys_of(&self, family: &Family, max: usize) -> Result<Vec<Key>, Fault> {
         let scope = |byte| Key::new(*family, Scope::from_digest([byte; 16]));
         let (first, last) = (key_bytes(&scope(0)), key_bytes(&scope(u8::MAX)));
-        guard(|| {
+        self.guarded(|| {
             let entries = self.db()?.begin_read()?.open_table(ENTRIES)?;
             let mut keys = Vec::new();
             for row in entries.range::<&[u8; KEY_LEN]>(&first..=&last)?.take(max) {
@@ -138,7 +142,7 @@ impl Store {
     /// lost, and what it was to keep from being served cannot be told: the whole store is then not to
     /// be believed.
     pub(super) fn recall(&self) -> Result<Recalled, Fault> {
-        guard(|| {
+        self.guarded(|| {
             let reading = self.db()?.begin_read()?;
             let table = reading.open_table(TOMBSTONES)?;
             if table.len()? > self.max_tombstones as u64 {
@@ -157,7 +161,7 @@ impl Store {
 
     /// Sees to it that what is recalled can be read when the previous secret is forgotten.
     pub(super) fn reseal(&self) -> Result<(), Fault> {
-        let is_outdated = guard(|| {
+        let is_outdated = self.guarded(|| {
             let header = self.db()?.begin_read()?.open_table(HEADER)?;
             let latest = header.get(row::LATEST)?;
             Ok(latest.is_some_and(|latest| self.sealer.is_outdated(latest.value())))
@@ -177,8 +181,8 @@ impl Store {
     /// Drops what is dead at `now`, up to `max` entries; tells how many, and the totals afterwards.
     pub(super) fn sweep(&self, now: MeshTime, max: u64) -> Result<(u64, Totals), Fault> {
         // A commit that changes nothing costs the disk as much as another.
-        if !guard(|| self.has_dead(now))? {
-            return Ok((0, guard(|| self.read_totals())?));
+        if !self.guarded(|| self.has_dead(now))? {
+            return Ok((0, self.guarded(|| self.read_totals())?));
         }
         self.transact(|writing| {
             writing.forget_dead_tombstones(now)?;
@@ -200,12 +204,13 @@ impl Store {
 
     /// Gives back to the file system what is free.
     pub(super) fn compact(&mut self) -> Result<(), Fault> {
-        guard(|| {
+        let done = guard(|| {
             if let Some(db) = &mut self.db {
                 db.compact()?;
             }
             Ok(())
-        })
+        });
+        self.guarded(|| done)
     }
 
     /// Closes the file.
@@ -215,7 +220,20 @@ impl Store {
 
     fn close_now(&mut self) -> Result<(), Fault> {
         let db = self.db.take();
+        if self.is_broken.load(Relaxed) {
+            let_go(db);
+            return Ok(());
+        }
         guard(|| Ok(db.map_or(Ok(()), Database::close)?))
+    }
+
+    /// Does `work`, and takes note where the file turns out to be broken.
+    fn guarded<T>(&self, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+        let done = guard(work);
+        if matches!(done, Err(Fault::Broken(_))) {
+            self.is_broken.store(true, Relaxed);
+        }
+        done
     }
 
     /// Commits what `work` does. The commit is on disk when this returns.
@@ -223,7 +241,7 @@ impl Store {
         &self,
         work: impl FnOnce(&mut Writing<'_>) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        guard(|| {
+        self.guarded(|| {
             let mut transaction = self.db()?.begin_write()?;
             // Without it, the first start after a kill reads the whole file.
             transaction.set_quick_repair(true);
@@ -311,6 +329,17 @@ impl Drop for Store {
         // Its last commit stands; the rest is redone at the next start.
         let _ = self.close_now();
     }
+}
+
+/// Lets go of a database that is broken, and leaves the file as it is.
+///
+/// redb commits when it is closed or dropped. What a broken file makes it do then may be to panic
+/// while it panics, which nobody can catch. While a thread unwinds it writes nothing.
+fn let_go(db: Option<Database>) {
+    let _ = panic::catch_unwind(AssertUnwindSafe(|| {
+        let _db = db;
+        panic::resume_unwind(Box::new("to drop a database"));
+    }));
 }
 
 /// The sealed entry at `place`, if all of it is there.
