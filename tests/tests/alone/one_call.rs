@@ -57,16 +57,15 @@ fn assert_all_answered(answers: &[Answer]) {
 async fn fifty_clients_of_each_of_five_members_cause_one_call_for_each_url() {
     const URLS: usize = 100;
     const CLIENTS: usize = 50;
-    /// So that each URL is asked for by five clients of each member.
-    const URLS_OF_A_CLIENT: usize = 10;
     let _alone = MACHINE.lock().await;
     let github = github().await;
     let nodes = fleet(github.url(), 5).await;
 
     let client = async |node: &Node, client: usize| {
         let mut answers = Vec::new();
-        for number in 0..URLS_OF_A_CLIENT {
-            let number = (client * URLS_OF_A_CLIENT + number) % URLS;
+        for number in 0..URLS {
+            // Each begins with another two.
+            let number = (client * URLS / CLIENTS + number) % URLS;
             answers.push(node.send(question(number)).await);
         }
         answers
@@ -76,7 +75,7 @@ async fn fifty_clients_of_each_of_five_members_cause_one_call_for_each_url() {
         .flat_map(|node| (0..CLIENTS).map(|number| client(node, number)));
     let answers: Vec<_> = join_all(clients).await.into_iter().flatten().collect();
 
-    assert_eq!(answers.len(), 5 * CLIENTS * URLS_OF_A_CLIENT);
+    assert_eq!(answers.len(), 5 * CLIENTS * URLS);
     assert_all_answered(&answers);
     assert_eq!(calls(&github, URLS), [1; URLS]);
 }
