@@ -56,9 +56,9 @@ pub enum SealError {
     Exhausted,
 }
 
-/// It does not open. What to make of that is judged by what everybody can see of it, and is for our
-/// own counters and for whom we let in. The message does not tell it: to who has sent it the reason
-/// would be of help only if he is a forger.
+/// It does not open, and this is what to make of it, judged by what everybody can see of it: for our
+/// own counters, and for whom we let in. The message does not tell the reason, which would help only
+/// a forger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the frame does not open under this fleet's key")]
 pub struct OpenError(pub Misconduct);

@@ -18,10 +18,10 @@ pub use unopened::Unopened;
 /// Seals everything that goes out through a transport, and lets in only what opens.
 ///
 /// A request is sealed as a request and its reply opened as the reply to exactly this one; a
-/// broadcast is sealed once for everybody, and acknowledged by an empty frame. What comes in and does not open is dropped,
-/// [counted](Self::unopened) and [reported](Transport::report) to the transport, which may part
-/// with the peer; the peer sees [`TransportError::Declined`], and nothing above this point ever
-/// sees the frame.
+/// broadcast is sealed once for everybody, and acknowledged by an empty frame. What comes in and
+/// does not open is dropped, [counted](Self::unopened) and [reported](Transport::report) to the
+/// transport, which may part with the peer; the peer sees [`TransportError::Declined`], and nothing
+/// above this point ever sees the frame.
 ///
 /// Sealing and opening are done in the caller's task: a frame that comes in is opened by who calls
 /// [`accept`](Transport::accept), a reply is sealed by who sends it. So the transport's own tasks

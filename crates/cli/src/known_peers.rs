@@ -50,7 +50,8 @@ impl KnownPeers {
                 return Vec::new();
             }
         };
-        let Ok(text) = self.sealer.open(Purpose::AtRest(&place()), sealed.clone()) else {
+        let is_outdated = self.sealer.is_outdated(&sealed);
+        let Ok(text) = self.sealer.open(Purpose::AtRest(&place()), sealed) else {
             tracing::info!(
                 "the known peers in {} are another fleet's",
                 self.path.display()
@@ -59,7 +60,7 @@ impl KnownPeers {
         };
         let text = String::from_utf8_lossy(&text);
         let peers: Vec<_> = text.lines().filter_map(|line| line.parse().ok()).collect();
-        if self.sealer.is_outdated(&sealed) {
+        if is_outdated {
             // Before the secret is forgotten under which it was sealed.
             self.save(&peers);
         }

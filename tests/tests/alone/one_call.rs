@@ -64,7 +64,7 @@ async fn fifty_clients_of_each_of_five_members_cause_one_call_for_each_url() {
     let client = async |node: &Node, client: usize| {
         let mut answers = Vec::new();
         for number in 0..URLS {
-            // Each begins with another two.
+            // Each begins two further on than the one before it.
             let number = (client * URLS / CLIENTS + number) % URLS;
             answers.push(node.send(question(number)).await);
         }

@@ -193,8 +193,8 @@ impl Flying {
         } else if replica.may_serve(&self.resource.key, &entry) {
             Settlement::Kept(entry.stored_at())
         } else {
-            // Dead already, or stamped by a clock that was ahead for longer: it is for
-            // those who wait, and for nobody later.
+            // Dead already, or still ahead of the clock: it is for those who wait, and for nobody
+            // later.
             Settlement::Passing(entry.value().clone())
         };
         let landed = Landed {

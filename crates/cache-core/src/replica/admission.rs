@@ -38,7 +38,7 @@ type Merge = fn(&Store, Key, &Entry, MeshTime) -> Merged;
 
 impl Replica {
     /// Keeps a value of our own and queues it for the peers, unless an invalidation has come in
-    /// since the stamp was taken, or the clock that it was taken by was put back.
+    /// since the stamp was taken, or the stamp lies ahead of a clock that was put back.
     pub(crate) fn commit(
         &self,
         resource: Resource,
