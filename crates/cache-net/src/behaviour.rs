@@ -1,7 +1,5 @@
 //! What a swarm of ours is made of: which of libp2p's protocols it speaks, and with what bounds.
 
-use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::time::Duration;
 
 use libp2p::allow_block_list::BlockedPeers;
@@ -14,17 +12,16 @@ use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{self, NetworkBehaviour};
 use libp2p::{
     PeerId, Swarm, Transport, allow_block_list, connection_limits, dns, gossipsub, identify, mdns,
-    noise, ping, request_response, tcp, yamux,
+    noise, ping, tcp, yamux,
 };
 
-use crate::codec::{self, FrameCodec};
 use crate::config::Limits;
 use crate::error::StartError;
+use crate::frames;
 use crate::gossip;
 use crate::half_open;
 use crate::handshake::Handshake;
 use crate::membership::Membership;
-use crate::metrics::Counters;
 use crate::prompt_close::PromptClose;
 use crate::relay;
 use crate::source::MdnsState;
@@ -35,10 +32,6 @@ pub(crate) const PROTOCOL_VERSION: &str = "/ghmesh/1";
 
 /// How long a dial or a handshake may take, name resolution included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Neither request-response nor ping keeps a connection open, and libp2p would close it after ten
-/// seconds without a request. Dead peers are found by ping, so that nothing is left to time out.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// libp2p forgives the first ping that fails, so that a silent peer is noticed after two intervals
 /// and two timeouts: 13 seconds. With a goodbye that it does not read it is gone after 15.
@@ -52,7 +45,7 @@ const CONNECTIONS_PER_PEER: u32 = 4;
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     /// Stands first: when a later behaviour refuses a connection, those before it have already
-    /// counted on it, and a request sent over it hangs (rust-libp2p#4870).
+    /// counted on it (rust-libp2p#4870).
     limits: connection_limits::Behaviour,
     half_open: half_open::Behaviour,
     pub(crate) shunned: allow_block_list::Behaviour<BlockedPeers>,
@@ -62,9 +55,8 @@ pub(crate) struct Behaviour {
     pub(crate) gossip: gossipsub::Behaviour,
     pub(crate) identify: identify::Behaviour,
     pub(crate) ping: ping::Behaviour,
-    /// Stands last: none that could refuse a connection comes after it, and at each step of a
-    /// connection what is offered is wrapped once for each behaviour that does.
-    pub(crate) frames: request_response::Behaviour<FrameCodec>,
+    /// Stands last: frames are sent over a connection as soon as it has seen it.
+    frames: frames::Behaviour,
 }
 
 /// A swarm that speaks it, over TCP with Noise and yamux, to members only.
@@ -72,26 +64,21 @@ pub(crate) fn swarm(
     keypair: &Keypair,
     memberships: impl IntoIterator<Item = Membership>,
     limits: &Limits,
-    counters: &Arc<Counters>,
+    frames: frames::Behaviour,
     mdns: bool,
     relay: bool,
 ) -> Result<(Swarm<Behaviour>, MdnsState), StartError> {
     let handshake = Handshake::new(noise::Config::new(keypair)?, memberships);
-    let in_flight = limits.in_flight();
     let config = swarm::Config::with_tokio_executor()
-        .with_idle_connection_timeout(IDLE_TIMEOUT)
-        .with_max_negotiating_inbound_streams(2 * in_flight + 16)
-        // One connection whose buffer is full stops the whole swarm. With room for all that may be
-        // in flight it is never full.
-        .with_notify_handler_buffer_size(NonZeroUsize::MIN.saturating_add(2 * in_flight))
-        // The one protocol that we offer needs no answer before the frame is sent: a request is
-        // one round trip instead of two.
+        .with_max_negotiating_inbound_streams(2 * limits.in_flight() + 16)
+        // No protocol of ours needs an answer before the first frame is sent: on a new stream a
+        // request is one round trip instead of two.
         .with_substream_upgrade_protocol_override(Version::V1Lazy);
     let local = keypair.public().to_peer_id();
     let (mdns, mdns_state) = local_network(mdns, local);
     let direct = transport(&handshake);
     let (transport, relay) = relay::over(direct, &handshake, local, relay, CONNECT_TIMEOUT);
-    let behaviour = behaviour(keypair, limits, counters, mdns, relay)?;
+    let behaviour = behaviour(keypair, limits, frames, mdns, relay)?;
     let swarm = Swarm::new(transport, behaviour, local, config);
     Ok((swarm, mdns_state))
 }
@@ -139,7 +126,7 @@ fn transport(handshake: &Handshake) -> Boxed<(PeerId, StreamMuxerBox)> {
 fn behaviour(
     keypair: &Keypair,
     limits: &Limits,
-    counters: &Arc<Counters>,
+    frames: frames::Behaviour,
     mdns: Toggle<mdns::tokio::Behaviour>,
     relay: Option<relay::Behaviour>,
 ) -> Result<Behaviour, StartError> {
@@ -150,12 +137,6 @@ fn behaviour(
         .with_max_established(Some(limits.connections))
         .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER));
 
-    // This cap counts both directions of a connection.
-    let streams = 4 * limits.in_flight();
-    let frames = request_response::Config::default()
-        .with_request_timeout(limits.deadline)
-        .with_max_concurrent_streams(streams);
-
     let identify = identify::Config::new(PROTOCOL_VERSION.to_owned(), keypair.public())
         .with_agent_version(concat!("cache-net/", env!("CARGO_PKG_VERSION")).to_owned())
         .with_push_listen_addr_updates(true);
@@ -164,11 +145,7 @@ fn behaviour(
         limits: connection_limits::Behaviour::new(connections),
         half_open: half_open::Behaviour::new(limits.pending_connections_per_host),
         shunned: allow_block_list::Behaviour::default(),
-        frames: request_response::Behaviour::with_codec(
-            FrameCodec::new(limits, Arc::clone(counters)),
-            [(codec::PROTOCOL, request_response::ProtocolSupport::Full)],
-            frames,
-        ),
+        frames,
         ping: ping::Behaviour::new(
             ping::Config::new()
                 .with_interval(PING_INTERVAL)

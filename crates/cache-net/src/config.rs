@@ -171,8 +171,8 @@ impl Limits {
         kept + (most - kept).div_ceil(2)
     }
 
-    /// [`Limits::in_flight_per_peer`], made possible. Both sides can have that many streams on a
-    /// connection, and as many again that are timing out; yamux carries 512.
+    /// [`Limits::in_flight_per_peer`], made possible: each side can have that many streams on a
+    /// connection, and as many again that the other does not know to be given up; yamux carries 512.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight_per_peer.clamp(1, 120)
     }

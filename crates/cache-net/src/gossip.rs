@@ -78,10 +78,11 @@ pub(crate) fn published_len(frame: &[u8]) -> usize {
     frame.len().saturating_add(NONCE)
 }
 
-/// The frame in a message; `None` where there is none.
-pub(crate) fn frame(message: Message) -> Option<Bytes> {
-    let message = Bytes::from(message.data);
-    (message.len() >= NONCE).then(|| message.slice(NONCE..))
+/// The frame in a message. One that is too short to hold any holds an empty one, which is for the
+/// layer above to judge.
+pub(crate) fn frame(message: Message) -> Bytes {
+    let mut message = Bytes::from(message.data);
+    message.split_off(NONCE.min(message.len()))
 }
 
 /// Who gets our frames from us and not by way of others.

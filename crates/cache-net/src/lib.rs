@@ -2,8 +2,8 @@
 //! opaque frames between them.
 //!
 //! [`P2p`] finds the members of a fleet by the few that it was told of, keeps connections to some or
-//! all of them, asks and answers them, and knows nothing of what is in a frame. Whoever does not hold the fleet's
-//! [`Membership`] fails Noise's handshake, before any code of ours runs.
+//! all of them, asks and answers them, and knows nothing of what is in a frame. Whoever does not hold
+//! the fleet's [`Membership`] fails Noise's handshake, before any code of ours runs.
 //!
 //! ```no_run
 //! use bytes::Bytes;
@@ -24,9 +24,10 @@
 //! ```
 //!
 //! One task owns libp2p's swarm and does nothing but bookkeeping; everybody else speaks to it over
-//! a bounded channel, and reads who is connected from a table. A peer that is slow or silent costs
-//! those who wait for it their deadline, and nobody else anything. Broadcasts wait for it only
-//! once: until it is heard again they pass it over.
+//! a bounded channel, and reads who is connected from a table. Frames do not pass it: they go from
+//! who sends them straight to a stream of the connection, and from there to who accepts them. A
+//! peer that is slow or silent costs those who wait for it their deadline, and nobody else
+//! anything. Broadcasts wait for it only once: until it is heard again they pass it over.
 //!
 //! Which ways there are to find peers, how frames travel in small and large fleets, and who can do
 //! what harm: the [README](https://github.com/ghmesh/ghmesh/blob/main/crates/cache-net/README.md).
@@ -35,14 +36,15 @@ mod acquaintances;
 mod address;
 mod behaviour;
 mod bootstrap;
-mod codec;
 mod config;
 mod error;
+mod frames;
 mod gossip;
 mod half_open;
 mod handshake;
 mod identity;
 mod inbound;
+mod intake;
 mod listen;
 mod membership;
 mod metrics;
@@ -57,7 +59,6 @@ mod relay;
 #[cfg(not(feature = "relay"))]
 #[path = "no_relay.rs"]
 mod relay;
-mod requests;
 mod reservations;
 mod roster;
 mod shunned;

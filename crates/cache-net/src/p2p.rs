@@ -20,16 +20,15 @@ use crate::acquaintances::Acquaintances;
 use crate::address::Port;
 use crate::behaviour;
 use crate::bootstrap::Bootstrap;
-use crate::codec::Frame;
 use crate::config::{Config, Limits};
 use crate::error::StartError;
+use crate::frames::{self, Answering, Asking, Codec, Reply};
 use crate::inbound;
+use crate::intake::Intake;
 use crate::listen;
 use crate::metrics::{Counters, Metrics};
 use crate::names::Names;
 use crate::observed::Observed;
-use crate::rates::Rates;
-use crate::requests::Requests;
 use crate::reservations::Reservations;
 use crate::roster::Roster;
 use crate::shunned::{Offence, Shunned};
@@ -37,11 +36,11 @@ use crate::slots::Slot;
 use crate::source::{Discovery, Source};
 use crate::spared::Spared;
 use crate::strangers::Strangers;
-use crate::swarm_task::{Command, Listening, Outbound, SwarmTask};
+use crate::swarm_task::{Command, Listening, SwarmTask};
 
 mod broadcast;
 
-/// Frames on their way to the swarm's task. When it is full, senders wait, within their deadline.
+/// What the swarm's task is asked to do. When it is full, who asks waits, within the deadline.
 const COMMAND_QUEUE: usize = 256;
 
 /// How long a listener may take to know its addresses, which the system has at hand.
@@ -56,6 +55,7 @@ const MOST_KNOWN_PEERS: usize = 64;
 pub struct P2p {
     local_peer: PeerId,
     roster: Arc<Roster>,
+    asking: Arc<Asking>,
     shunned: Arc<Shunned>,
     spared: Spared,
     counters: Arc<Counters>,
@@ -81,11 +81,25 @@ impl P2p {
         let keypair = config.identity.into_keypair();
         let counters = Arc::new(Counters::default());
         let memberships = iter::once(config.membership).chain(config.previous_membership);
+        let roster = Arc::new(Roster::new(limits));
+        let shunned = Arc::new(Shunned::new(limits.shunned_for));
+        let (inbound, accepted) = inbound::queue(&limits);
+        let intake = Intake::new(limits, inbound, Arc::clone(&roster), Arc::clone(&counters));
+        let intake = Arc::new(intake);
+        let codec = Codec::new(&limits, Arc::clone(&counters));
+        let asking = Asking::new(codec.clone(), Arc::clone(&shunned), Arc::clone(&counters));
+        let asking = Arc::new(asking);
+        let answering = Arc::new(Answering::new(
+            codec,
+            Arc::clone(&intake),
+            Arc::clone(&shunned),
+            limits.deadline,
+        ));
         let (mut swarm, mdns) = behaviour::swarm(
             &keypair,
             memberships,
             &limits,
-            &counters,
+            frames::Behaviour::new(Arc::clone(&asking), answering, limits.in_flight()),
             config.mdns,
             config.relay,
         )?;
@@ -103,10 +117,7 @@ impl P2p {
             })?);
         }
 
-        let roster = Arc::new(Roster::new(limits));
-        let shunned = Arc::new(Shunned::new(limits.shunned_for));
         let (commands, commanded) = mpsc::channel(COMMAND_QUEUE);
-        let (inbound, accepted) = inbound::queue(&limits);
         let (listening, listening_now) = watch::channel(Listening::new());
         let mut task = SwarmTask {
             swarm,
@@ -119,14 +130,13 @@ impl P2p {
             mdns,
             roster: Arc::clone(&roster),
             listening,
-            inbound,
+            asking: Arc::clone(&asking),
+            intake,
             limits,
-            requests: Requests::default(),
             subscribed: HashMap::new(),
-            replies: FuturesUnordered::new(),
+            awaited: FuturesUnordered::new(),
             strangers: Strangers::default(),
             shunned: Arc::clone(&shunned),
-            rates: Rates::new(&limits),
             counters: Arc::clone(&counters),
             commands: commanded,
         };
@@ -138,6 +148,7 @@ impl P2p {
         Ok(Self {
             local_peer,
             roster,
+            asking,
             shunned,
             spared: Spared::new(limits.unopened_per_minute),
             counters,
@@ -230,7 +241,7 @@ impl P2p {
         })?;
         self.roster.used(&to);
         let deadline = self.deadline();
-        let answered = self.send(route.peer, FrameKind::Request, frame, slot, deadline);
+        let answered = self.send(route.peer, FrameKind::Request, &frame, slot);
         self.end_by(deadline, to, answered).await
     }
 
@@ -239,41 +250,27 @@ impl P2p {
         &self,
         to: libp2p::PeerId,
         kind: FrameKind,
-        payload: Bytes,
+        frame: &[u8],
         slot: Slot,
-        deadline: Instant,
     ) -> Result<Bytes, TransportError> {
-        // That our own queue is full is no fault of the peer's.
-        let turn = timeout_at(deadline, self.commands.reserve()).await;
-        let turn = turn.map_err(|_| TransportError::Busy)?;
-        let turn = turn.map_err(|_| TransportError::Closed)?;
-        let (answer, answered) = oneshot::channel();
-        let frame = Frame::new(kind, payload);
-        // Whoever drops this future takes the frame back, and its slot is free for the next.
-        let _unless_dropped = frame.given_up.clone().drop_guard();
-        let outbound = Outbound {
-            to,
-            frame,
-            answer,
-            slot,
-        };
-        turn.send(Command::Send(outbound));
-        answered.await.map_err(|_| TransportError::Closed)?
+        // Free for the next as soon as whoever waits for this one drops it.
+        let _slot = slot;
+        let reply = self.asking.ask(&to, kind, frame).await?;
+        self.roster.heard(&to);
+        match reply {
+            Reply::Answered(answer) => Ok(answer),
+            Reply::Declined => Err(TransportError::Declined),
+            Reply::Busy => Err(TransportError::Busy),
+        }
     }
 
     /// Waits for what a peer is to do until `deadline`; from there on the peer is suspect.
-    ///
-    /// It is here that the clock runs, and not where libp2p tells of a timeout, a little later:
-    /// whoever sends the next frame as soon as this one has failed would send it to the same
-    /// silence.
     async fn end_by<T>(
         &self,
         deadline: Instant,
         peer: PeerId,
         work: impl Future<Output = Result<T, TransportError>>,
     ) -> Result<T, TransportError> {
-        // Ends every wait, whatever libp2p does: a request of its own can hang for ever
-        // (rust-libp2p#4870).
         let outcome = timeout_at(deadline, work).await;
         let outcome = outcome.unwrap_or(Err(TransportError::Timeout));
         if matches!(outcome, Err(TransportError::Timeout)) {

@@ -30,11 +30,14 @@ pub(crate) struct Rates<C: Clock = MonotonicClock> {
     published: RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<<C as Clock>::Instant>>,
 }
 
-/// What is counted apart.
+/// How a frame has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Request,
+    /// Sent to us alone, and to be acknowledged.
     Broadcast,
+    /// Passed on, in a message of so many bytes.
+    Published(usize),
 }
 
 impl Rates {
@@ -64,11 +67,14 @@ impl<C: Clock + Clone> Rates<C> {
 
     /// Whether one more frame of this kind may be taken from the peer now.
     pub(crate) fn admits(&self, from: &PeerId, kind: Kind) -> bool {
-        let limiter = match kind {
-            Kind::Request => &self.requests,
-            Kind::Broadcast => &self.broadcasts,
-        };
-        limiter.check_key(from).is_ok()
+        match kind {
+            Kind::Request => self.requests.check_key(from).is_ok(),
+            Kind::Broadcast => self.broadcasts.check_key(from).is_ok(),
+            // What is too much of one peer uses up nothing of what there is for all.
+            Kind::Published(bytes) => {
+                self.broadcasts.check_key(from).is_ok() && self.admits_published(bytes)
+            }
+        }
     }
 
     /// Whether so many bytes more may be published or passed on now.

@@ -1,5 +1,5 @@
-//! The task that owns the swarm. It keeps books and passes frames on; it never waits and never
-//! works, because while it does no connection moves.
+//! The task that owns the swarm. It keeps books of who is connected and whom to dial; it never waits
+//! and never works, because while it does no connection comes or goes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,40 +18,35 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use crate::acquaintances::Acquaintances;
 use crate::behaviour::{Behaviour, BehaviourEvent};
 use crate::bootstrap::Bootstrap;
-use crate::codec::Frame;
 use crate::config::Limits;
+use crate::frames::Asking;
 use crate::identity::name;
-use crate::inbound;
+use crate::intake::Intake;
 use crate::metrics::Counters;
 use crate::names::{NameError, Names};
 use crate::observed::Observed;
-use crate::rates::Rates;
 use crate::redial::Need;
-use crate::requests::{Outcome, Requests};
 use crate::reservations::Reservations;
 use crate::roster::Roster;
 use crate::shunned::Shunned;
-use crate::slots::Slot;
 use crate::source::{Discovery, MdnsState};
 use crate::strangers::Strangers;
 
 mod connections;
 mod discovery;
-mod frames;
 mod gossip;
 
-pub(crate) use frames::Answered;
+use gossip::Judged;
 
 /// How long peers get to take note that we leave.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// How often the books are looked through: for requests that libp2p has forgotten, for connections
-/// too many, for those whose time of being shunned is over.
+/// How often the books are looked through: for connections too many, for those whose time of being
+/// shunned is over.
 const SWEEP: Duration = Duration::from_millis(500);
 
 /// What the task is asked to do.
 pub(crate) enum Command {
-    Send(Outbound),
     Publish(Publication),
     /// Somebody would have liked to ask this peer, which is not connected.
     Wanted(PeerId),
@@ -60,14 +55,6 @@ pub(crate) enum Command {
     /// Tell so many addresses that are worth remembering for the next start.
     KnownPeers(usize, oneshot::Sender<Vec<Multiaddr>>),
     Close,
-}
-
-/// A frame to a peer, and everything that goes with it.
-pub(crate) struct Outbound {
-    pub(crate) to: PeerId,
-    pub(crate) frame: Frame,
-    pub(crate) answer: oneshot::Sender<Outcome>,
-    pub(crate) slot: Slot,
 }
 
 /// A frame to everybody. The answer tells to whom it was published.
@@ -97,17 +84,16 @@ pub(crate) struct SwarmTask {
     pub(crate) mdns: MdnsState,
     pub(crate) roster: Arc<Roster>,
     pub(crate) listening: watch::Sender<Listening>,
-    pub(crate) inbound: inbound::Sender,
+    pub(crate) asking: Arc<Asking>,
+    pub(crate) intake: Arc<Intake>,
     pub(crate) limits: Limits,
-    pub(crate) requests: Requests,
     /// Since when each peer is subscribed to what is published. Bounded by the connections.
     pub(crate) subscribed: HashMap<PeerId, Instant>,
-    /// Answers that are awaited from above. Bounded by the streams of each connection and by the
+    /// Published frames of which the layer above has not told what it makes of them. Bounded by the
     /// queue of inbound frames, and each by the deadline.
-    pub(crate) replies: FuturesUnordered<BoxFuture<'static, Answered>>,
+    pub(crate) awaited: FuturesUnordered<BoxFuture<'static, Judged>>,
     pub(crate) strangers: Strangers,
     pub(crate) shunned: Arc<Shunned>,
-    pub(crate) rates: Rates,
     pub(crate) counters: Arc<Counters>,
     /// Declared last, so that it is dropped when the sockets are closed: that is what
     /// [`Transport::close`](cache_core::Transport::close) waits for.
@@ -143,7 +129,7 @@ impl SwarmTask {
                     Some(Command::Close) | None => break,
                     Some(command) => self.on_command(command),
                 },
-                Some(answered) = self.replies.next() => self.on_answered(answered),
+                Some(judged) = self.awaited.next() => self.judged(&judged),
                 Some((number, outcome)) = self.resolving.next() => {
                     self.bootstrap.resolved(number, outcome, Instant::now());
                 }
@@ -159,7 +145,6 @@ impl SwarmTask {
 
     fn on_command(&mut self, command: Command) {
         match command {
-            Command::Send(outbound) => self.send(outbound),
             Command::Publish(publication) => self.publish(publication),
             Command::Wanted(peer) => self.dial_wanted(peer),
             // Who has asked may have gone meanwhile.
@@ -173,8 +158,7 @@ impl SwarmTask {
     }
 
     fn sweep(&mut self, now: Instant) {
-        self.requests.sweep(now);
-        self.rates.sweep();
+        self.intake.sweep();
         self.shun();
         self.trim();
         self.reserve(now);
@@ -215,7 +199,6 @@ impl SwarmTask {
 
     fn on_behaviour(&mut self, event: BehaviourEvent) {
         match event {
-            BehaviourEvent::Frames(event) => self.on_frames(event),
             BehaviourEvent::Gossip(event) => self.on_gossip(event),
             BehaviourEvent::Ping(event) => self.on_ping(event),
             BehaviourEvent::Identify(event) => self.on_identify(event),
@@ -227,7 +210,7 @@ impl SwarmTask {
 
     /// Closes every connection in order, so that peers need not find out by themselves.
     async fn say_goodbye(&mut self) {
-        self.requests.clear();
+        self.asking.close();
         self.roster.clear();
         for (listener, _) in self.listening.borrow().iter() {
             self.swarm.remove_listener(*listener);

@@ -1,10 +1,9 @@
 //! What a frame costs beside bare TCP, on loopback, in the same run.
 //!
 //! `tcp` sends a length and as many bytes to one peer, which sends them back: no names, no
-//! encryption, no streams. `bare libp2p` is the same through its request-response, and `request`
-//! through [`P2p`]. `broadcast` goes to four peers,
-//! each of which confirms it with an empty reply; `tcp, four` sends to four and waits for a byte
-//! from each.
+//! encryption, no streams. `bare libp2p` is the same through its request-response, which opens a
+//! stream for each, and `request` through [`P2p`]. `broadcast` goes to four peers, each of which
+//! confirms it with an empty reply; `tcp, four` sends to four and waits for a byte from each.
 #![expect(
     clippy::unwrap_used,
     reason = "a benchmark whose setting cannot be built has failed"

@@ -43,9 +43,8 @@ impl P2p {
     async fn send_in_turn(
         &self,
         to: PeerId,
-        frame: Bytes,
+        frame: &[u8],
         standing: Standing,
-        deadline: Instant,
     ) -> Result<Bytes, TransportError> {
         let route = self.roster.route(&to);
         let route = route.ok_or(TransportError::Unreachable(to))?;
@@ -55,23 +54,18 @@ impl P2p {
         if standing == Standing::Good && self.roster.is_suspect(&to) {
             return Err(TransportError::Unreachable(to));
         }
-        self.send(route.peer, FrameKind::Broadcast, frame, slot, deadline)
+        self.send(route.peer, FrameKind::Broadcast, frame, slot)
             .await
     }
 
     /// Has one peer confirm a broadcast, at the second try at the latest. A suspect peer gets none,
     /// or now and then one, on trial.
-    async fn deliver(
-        &self,
-        to: PeerId,
-        frame: &Bytes,
-        deadline: Instant,
-    ) -> Result<(), TransportError> {
+    async fn deliver(&self, to: PeerId, frame: &[u8]) -> Result<(), TransportError> {
         let standing = self.roster.standing(&to);
         if standing == Standing::PassedOver {
             return Err(TransportError::Unreachable(to));
         }
-        let first = self.send_in_turn(to, frame.clone(), standing, deadline);
+        let first = self.send_in_turn(to, frame, standing);
         let Err(error) = first.await else {
             return Ok(());
         };
@@ -80,7 +74,7 @@ impl P2p {
         }
         tracing::debug!(peer = %to, %error, "a broadcast is not confirmed, trying again");
         sleep(RETRY_PAUSE).await;
-        let again = self.send_in_turn(to, frame.clone(), Standing::Good, deadline);
+        let again = self.send_in_turn(to, frame, Standing::Good);
         again.await.map(drop)
     }
 
@@ -103,7 +97,7 @@ impl P2p {
         // end, and with it a caller who sends the next frame only then, so that it does so once:
         // suspect peers are passed over.
         let outcomes = peers.into_iter().map(async |peer| {
-            let delivered = self.deliver(peer, frame, deadline);
+            let delivered = self.deliver(peer, frame);
             (peer, self.end_by(deadline, peer, delivered).await)
         });
         let mut delivery = Delivery::default();

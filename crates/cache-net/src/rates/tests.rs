@@ -11,6 +11,7 @@ fn rates() -> (Rates<FakeRelativeClock>, FakeRelativeClock) {
     let limits = Limits {
         requests_per_second: 10,
         broadcasts_per_second: 5,
+        published_bytes_per_second: 1000,
         ..Limits::default()
     };
     (Rates::with_clock(&limits, &clock), clock)
@@ -40,6 +41,16 @@ fn neither_another_peer_nor_another_kind_pays_for_it() {
 
     assert_eq!(taken(&rates, &calm, Kind::Request, 10), 10);
     assert_eq!(taken(&rates, &wild, Kind::Broadcast, 10), 5);
+}
+
+#[test]
+fn what_one_peer_passes_on_beyond_its_bound_leaves_the_others_what_there_is_for_all() {
+    let (rates, _) = rates();
+    let [wild, calm] = [PeerId::random(), PeerId::random()];
+
+    assert_eq!(taken(&rates, &wild, Kind::Published(100), 100), 5);
+    assert_eq!(taken(&rates, &calm, Kind::Published(100), 5), 5);
+    assert_eq!(taken(&rates, &PeerId::random(), Kind::Published(100), 5), 0);
 }
 
 #[test]

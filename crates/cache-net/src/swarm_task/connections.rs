@@ -179,7 +179,6 @@ impl SwarmTask {
             reservations.lost(&peer);
         }
         self.subscribed.remove(&peer);
-        self.requests.lost(peer);
     }
 
     /// Tells that a peer comes or goes, until it does so time and again.

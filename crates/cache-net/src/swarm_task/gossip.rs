@@ -1,12 +1,11 @@
 //! Broadcasts that are published, and passed on.
 
-use cache_core::{FrameKind, Inbound, Replier};
 use futures::FutureExt;
 use libp2p::PeerId;
 use libp2p::gossipsub::{Event, Message, MessageAcceptance, MessageId};
 use tokio::time::{Instant, timeout};
 
-use super::{Answered, Publication, SwarmTask};
+use super::{Publication, SwarmTask};
 use crate::gossip::{SETTLED, frame, is_in_mesh, publish, published_len};
 use crate::identity::name;
 use crate::rates::Kind;
@@ -39,7 +38,7 @@ impl SwarmTask {
     }
 
     fn try_publish(&mut self, payload: &[u8]) -> bool {
-        if !self.rates.admits_published(published_len(payload)) {
+        if !self.intake.admits_published(published_len(payload)) {
             tracing::debug!("too much is published, a frame goes to each peer instead");
             return false;
         }
@@ -84,45 +83,22 @@ impl SwarmTask {
     }
 
     fn hear(&mut self, from: PeerId, id: MessageId, message: Message) {
-        self.roster.heard(&from);
         self.counters.gossip_received.one();
-        self.counters.bytes_received.add(message.data.len());
-        let dropped = |id| Judged {
-            id,
-            from,
-            taken: false,
-        };
-        let admitted = self.rates.admits(&from, Kind::Broadcast)
-            && self.rates.admits_published(message.data.len());
-        if !admitted {
-            self.counters.too_many.one();
-            tracing::debug!(%from, "passes on more than a peer may, dropped one more frame");
-            self.judged(&dropped(id));
-            return;
-        }
-        let Some(payload) = frame(message) else {
-            self.judged(&dropped(id));
+        let kind = Kind::Published(message.data.len());
+        let Some(replied) = self.intake.offer(&from, kind, frame(message)) else {
+            self.judged(&Judged {
+                id,
+                from,
+                taken: false,
+            });
             return;
         };
-        let (reply, replied) = Replier::new();
-        let inbound = Inbound {
-            from: name(&from),
-            kind: FrameKind::Broadcast,
-            frame: payload,
-            reply,
-        };
-        if self.inbound.try_send(inbound).is_err() {
-            self.counters.no_room.one();
-            tracing::debug!(%from, "too much waits to be accepted, dropped one more frame");
-            self.judged(&dropped(id));
-            return;
-        }
         let deadline = self.limits.deadline;
         let judgement = async move {
             let taken = matches!(timeout(deadline, replied).await, Ok(Ok(_)));
-            Answered::Gossip(Judged { id, from, taken })
+            Judged { id, from, taken }
         };
-        self.replies.push(judgement.boxed());
+        self.awaited.push(judgement.boxed());
     }
 
     /// Has a frame passed on that was taken. One that was not is dropped; where it was a

@@ -123,6 +123,54 @@ async fn frames_that_are_announced_and_never_come_tie_up_no_room_for_others() {
     rogue.abort();
 }
 
+#[tokio::test]
+async fn a_second_frame_before_the_reply_to_the_first_costs_its_sender_the_connection() {
+    // It answers nothing.
+    let host = start(member()).await;
+    let rogue = Rogue::connect(address(&host)).await;
+    let name = rogue.name();
+    until("connected", || names(&host).contains(&name)).await;
+
+    let empty = [0; 5];
+    let rogue = rogue.send([[empty, empty].concat()]);
+
+    until("hung up", || !names(&host).contains(&name)).await;
+    rogue.abort();
+}
+
+#[tokio::test]
+async fn what_a_peer_says_unasked_is_taken_for_no_reply() {
+    let host = start(member()).await;
+    let rogue = Rogue::connect(address(&host)).await;
+    let name = rogue.name();
+    until("connected", || names(&host).contains(&name)).await;
+    let rogue = rogue.answer(b"\0\0\0\0\x03yes\0\0\0\0\x03lie");
+
+    for _ in 0..3 {
+        assert_eq!(host.request(name, frame(10)).await.unwrap(), "yes");
+    }
+    rogue.abort();
+}
+
+#[tokio::test]
+async fn a_reply_that_is_none_costs_its_sender_the_connection() {
+    let unknown = b"\x09\0\0\0\0";
+    let refusal_with_something_in_it = b"\x02\0\0\0\x03why";
+    for reply in [&unknown[..], refusal_with_something_in_it] {
+        let host = start(member()).await;
+        let rogue = Rogue::connect(address(&host)).await;
+        let name = rogue.name();
+        until("connected", || names(&host).contains(&name)).await;
+        let rogue = rogue.answer(reply);
+
+        let outcome = host.request(name, frame(10)).await;
+
+        assert_eq!(outcome, Err(TransportError::Declined));
+        until("hung up", || !names(&host).contains(&name)).await;
+        rogue.abort();
+    }
+}
+
 /// A way to `to` that can be told to pass on nothing more that comes from there.
 pub(crate) async fn valve(to: SocketAddr) -> (SocketAddr, Arc<AtomicBool>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

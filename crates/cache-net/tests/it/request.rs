@@ -52,6 +52,17 @@ async fn frames_of_every_size_up_to_the_limit_pass() {
 }
 
 #[tokio::test]
+async fn more_can_be_asked_than_one_stream_carries() {
+    let (asker, answerer) = pair().await;
+    echo(&answerer);
+
+    for _ in 0..40 {
+        let answer = asker.request(answerer.local_peer(), frame(100_000)).await;
+        assert!(answer.unwrap() == frame(100_000));
+    }
+}
+
+#[tokio::test]
 async fn a_frame_over_the_limit_is_not_sent_and_costs_no_connection() {
     let (asker, answerer) = pair().await;
     echo(&answerer);
@@ -256,6 +267,27 @@ async fn a_frame_of_the_largest_size_fits_an_empty_queue_whatever_its_bound() {
     let answer = asker.request(answerer.local_peer(), frame(MAX_FRAME)).await;
 
     assert!(answer.unwrap() == frame(MAX_FRAME));
+}
+
+#[tokio::test]
+async fn what_is_under_way_ends_when_the_host_is_closed() {
+    let answerer = start(member()).await;
+    let mut config = member_knowing(&[&answerer]);
+    // An end that only the deadline brings comes too late.
+    config.limits.deadline = Duration::from_secs(60 * 60);
+    let closing = start(config).await;
+    connected(&closing, &answerer).await;
+
+    // In a task of its own, which nothing else wakes.
+    let asked = tokio::spawn({
+        let (asker, to) = (Arc::clone(&closing), answerer.local_peer());
+        async move { asker.request(to, frame(1)).await }
+    });
+    let _held = answerer.accept().await.unwrap();
+    closing.close().await;
+    let outcome = soon("end", asked).await.unwrap();
+
+    assert_eq!(outcome, Err(TransportError::Closed));
 }
 
 #[tokio::test]

@@ -10,14 +10,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use cache_net::Multiaddr;
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
-use libp2p::request_response::{self, Codec, ProtocolSupport};
+use libp2p::request_response::{self, Codec, Event, Message, ProtocolSupport};
 use libp2p::swarm::SwarmEvent;
 use libp2p::{PeerId, StreamProtocol, Swarm, SwarmBuilder, noise, tcp, yamux};
 use tokio::task::JoinHandle;
 
 use crate::fleet::SECRET;
 
-/// Writes bytes where a frame belongs, and reads whatever comes back.
+/// Writes bytes where a frame belongs, and reads whatever comes back. Closes each stream after one
+/// frame.
 #[derive(Clone, Default)]
 pub(crate) struct Raw;
 
@@ -30,8 +31,12 @@ impl Codec for Raw {
     where
         T: AsyncRead + Unpin + Send,
     {
-        let all = self.read_response(&StreamProtocol::new("/"), io).await;
-        all.map(Bytes::from)
+        let mut header = [0; 5];
+        io.read_exact(&mut header).await?;
+        let [_, length @ ..] = header;
+        let mut frame = vec![0; u32::from_be_bytes(length) as usize];
+        io.read_exact(&mut frame).await?;
+        Ok(frame.into())
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Vec<u8>>
@@ -111,6 +116,23 @@ impl Rogue {
     /// Its name, as the host's peers show it.
     pub(crate) fn name(&self) -> cache_core::PeerId {
         cache_core::PeerId::from_bytes(&self.swarm.local_peer_id().to_bytes()).unwrap()
+    }
+
+    /// Answers each frame with these bytes, until it is dropped.
+    pub(crate) fn answer(mut self, reply: &'static [u8]) -> JoinHandle<()> {
+        tokio::spawn(async move {
+            loop {
+                let event = self.swarm.select_next_some().await;
+                if let SwarmEvent::Behaviour(Event::Message {
+                    message: Message::Request { channel, .. },
+                    ..
+                }) = event
+                {
+                    let frames = self.swarm.behaviour_mut();
+                    frames.send_response(channel, reply.to_vec()).unwrap();
+                }
+            }
+        })
     }
 
     /// Sends each of these on a stream of its own, and goes on until it is dropped.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cache_core::{Misconduct, Transport};
+use cache_core::{Misconduct, Transport, TransportError};
 
 use crate::fleet::*;
 
@@ -22,6 +22,28 @@ async fn a_reported_peer_is_gone_and_refused_until_its_time_is_over() {
     assert!(sees(&host, &first));
     // It dials again and again.
     connected(&host, &offender).await;
+}
+
+#[tokio::test]
+async fn nobody_waits_any_longer_for_what_a_reported_peer_was_asked() {
+    let offender = start(member()).await;
+    let mut config = member_knowing(&[&offender]);
+    // An end that only the deadline brings comes too late.
+    config.limits.deadline = Duration::from_secs(60 * 60);
+    let host = start(config).await;
+    connected(&host, &offender).await;
+
+    // In a task of its own, which nothing else wakes.
+    let asked = tokio::spawn({
+        let (asker, to) = (host.clone(), offender.local_peer());
+        async move { asker.request(to, frame(1)).await }
+    });
+    let _held = offender.accept().await.unwrap();
+    host.report(offender.local_peer(), Misconduct::Forged);
+    let outcome = soon("end", asked).await.unwrap();
+
+    let gone = TransportError::Unreachable(offender.local_peer());
+    assert_eq!(outcome, Err(gone));
 }
 
 #[tokio::test]

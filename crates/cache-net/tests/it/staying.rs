@@ -4,13 +4,16 @@
     reason = "clippy.toml allows it in test functions only"
 )]
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use cache_core::{Transport, TransportError};
 use cache_net::{MdnsState, P2p, Protocol, Source, TargetState};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::fleet::*;
+use crate::hostile::{multiaddr, socket_address};
 
 #[tokio::test]
 async fn members_that_were_told_of_the_same_one_find_each_other() {
@@ -114,6 +117,48 @@ async fn of_two_connections_to_one_peer_one_is_closed() {
     let answer = host.request(other.local_peer(), frame(1)).await;
 
     assert_eq!(answer.unwrap(), frame(1));
+}
+
+#[tokio::test]
+async fn a_frame_under_way_on_a_connection_that_breaks_is_sent_again_on_another_one() {
+    let answerer = start(member()).await;
+    let there = socket_address(&address(&answerer));
+    let ways = [(); 2].map(|()| std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    let mut config = member();
+    for way in &ways {
+        way.set_nonblocking(true).unwrap();
+        let place = multiaddr(way.local_addr().unwrap());
+        config.bootstrap.push(place);
+    }
+    let [first, second] = ways.map(|way| TcpListener::from_std(way).unwrap());
+    let pass = |way: TcpListener| {
+        tokio::spawn(async move {
+            let (mut near, _) = way.accept().await.unwrap();
+            let mut far = TcpStream::connect(there).await.unwrap();
+            tokio::io::copy_bidirectional(&mut near, &mut far).await
+        })
+    };
+    let passing = pass(first);
+    let asker = start(config).await;
+    connected(&asker, &answerer).await;
+    pass(second);
+    let connections = |host: &P2p| host.peers()[0].addresses.len();
+    until("there are two", || {
+        connections(&asker) == 2 && connections(&answerer) == 2
+    })
+    .await;
+
+    let asked = asker.request(answerer.local_peer(), frame(1));
+    let answered = async {
+        let first = answerer.accept().await.unwrap();
+        passing.abort();
+        let second = answerer.accept().await.unwrap();
+        drop(first);
+        second.reply.send(Bytes::from_static(b"answer"));
+    };
+    let (answer, ()) = soon("answer", async { tokio::join!(asked, answered) }).await;
+
+    assert_eq!(answer.unwrap(), "answer");
 }
 
 #[tokio::test]

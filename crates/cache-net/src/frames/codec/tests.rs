@@ -1,9 +1,9 @@
 //! Frames that come back as they went, and streams that hold something else.
 
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use futures::FutureExt;
+use futures::executor::block_on;
 use futures::io::Cursor;
 use proptest::prelude::*;
 
@@ -11,23 +11,35 @@ use super::*;
 
 const LIMIT: usize = 100_000;
 
-fn codec() -> FrameCodec {
+fn codec() -> Codec {
     let limits = Limits {
         frame: LIMIT,
         inbound_bytes: 0,
         ..Limits::default()
     };
-    FrameCodec::new(&limits, Arc::default())
+    Codec::new(&limits, Arc::default())
 }
 
-fn written(frame: Frame) -> Vec<u8> {
+fn written(kind: FrameKind, payload: &[u8]) -> Vec<u8> {
     let mut io = Cursor::new(Vec::new());
-    futures::executor::block_on(codec().write_request(&PROTOCOL, &mut io, frame)).unwrap();
+    block_on(codec().write_frame(&mut io, kind, payload)).unwrap();
     io.into_inner()
 }
 
-fn read_back(bytes: &[u8]) -> io::Result<Frame> {
-    futures::executor::block_on(codec().read_request(&PROTOCOL, &mut Cursor::new(bytes)))
+fn read_from(
+    codec: &Codec,
+    io: &mut (impl AsyncRead + Unpin),
+) -> io::Result<Option<(FrameKind, Bytes)>> {
+    block_on(async {
+        match codec.read_kind(io).await? {
+            Some(kind) => Ok(Some((kind, codec.read_payload(io).await?))),
+            None => Ok(None),
+        }
+    })
+}
+
+fn read_back(bytes: &[u8]) -> io::Result<Option<(FrameKind, Bytes)>> {
+    read_from(&codec(), &mut Cursor::new(bytes))
 }
 
 fn protocol_error(error: &io::Error) -> Option<&ProtocolError> {
@@ -62,25 +74,11 @@ impl AsyncRead for Promise {
     }
 }
 
-/// Says nothing.
-struct Silence;
-
-impl AsyncRead for Silence {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        _: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        Poll::Pending
-    }
-}
-
 #[test]
 fn a_length_over_the_limit_is_refused_before_room_is_made_for_it() {
     let mut peer = Promise::of(u32::try_from(LIMIT + 1).unwrap());
 
-    let error =
-        futures::executor::block_on(codec().read_request(&PROTOCOL, &mut peer)).unwrap_err();
+    let error = read_from(&codec(), &mut peer).unwrap_err();
 
     assert_eq!(
         protocol_error(&error),
@@ -89,15 +87,14 @@ fn a_length_over_the_limit_is_refused_before_room_is_made_for_it() {
             limit: LIMIT
         })
     );
-    assert_eq!(peer.offered, HEADER);
+    assert_eq!(peer.offered, LENGTH);
 }
 
 #[test]
 fn a_promise_that_is_not_kept_ties_up_little() {
     let mut peer = Promise::of(u32::try_from(LIMIT).unwrap());
 
-    let error =
-        futures::executor::block_on(codec().read_request(&PROTOCOL, &mut peer)).unwrap_err();
+    let error = read_from(&codec(), &mut peer).unwrap_err();
 
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     assert_eq!(peer.offered, FIRST_STEP);
@@ -107,11 +104,8 @@ fn a_promise_that_is_not_kept_ties_up_little() {
 fn a_large_frame_is_refused_while_others_take_up_the_room_and_a_small_one_is_not() {
     let codec = codec();
     let read = |size| {
-        let frame = Frame::new(FrameKind::Request, vec![7; size].into());
-        let mut codec = codec.clone();
-        let bytes = written(frame);
-        let mut io = Cursor::new(bytes);
-        futures::executor::block_on(codec.read_request(&PROTOCOL, &mut io)).map(drop)
+        let bytes = written(FrameKind::Request, &vec![7; size]);
+        read_from(&codec, &mut Cursor::new(bytes)).map(drop)
     };
     let others = codec.room.try_acquire_many(90_000).unwrap();
 
@@ -127,10 +121,9 @@ fn a_large_frame_is_refused_while_others_take_up_the_room_and_a_small_one_is_not
 #[test]
 fn a_frame_over_the_limit_is_not_written() {
     let mut io = Cursor::new(Vec::new());
-    let frame = Frame::new(FrameKind::Request, vec![0; LIMIT + 1].into());
+    let frame = vec![0; LIMIT + 1];
 
-    let error =
-        futures::executor::block_on(codec().write_request(&PROTOCOL, &mut io, frame)).unwrap_err();
+    let error = block_on(codec().write_frame(&mut io, FrameKind::Request, &frame)).unwrap_err();
 
     assert!(matches!(
         protocol_error(&error),
@@ -140,21 +133,23 @@ fn a_frame_over_the_limit_is_not_written() {
 }
 
 #[test]
-fn a_stream_ends_once_nobody_waits_for_its_reply() {
-    let frame = Frame::new(FrameKind::Request, Bytes::from_static(b"question"));
-    let given_up = frame.given_up.clone();
-    let mut codec = codec();
-    let mut io = Cursor::new(Vec::new());
-    futures::executor::block_on(codec.write_request(&PROTOCOL, &mut io, frame)).unwrap();
+fn a_stream_that_ends_between_two_frames_has_no_more() {
+    assert_eq!(read_back(&[]).unwrap(), None);
+}
 
-    let (protocol, mut never) = (PROTOCOL, Silence);
-    let mut reply = pin!(codec.read_response(&protocol, &mut never));
-    assert!(reply.as_mut().now_or_never().is_none());
-    given_up.cancel();
-    let error = reply.now_or_never().unwrap().unwrap_err();
+#[test]
+fn several_frames_come_one_after_the_other() {
+    let both = [
+        written(FrameKind::Request, b"question"),
+        written(FrameKind::Broadcast, b"news"),
+    ];
+    let mut io = Cursor::new(both.concat());
 
-    assert_eq!(protocol_error(&error), Some(&ProtocolError::GivenUp));
-    assert!(!ProtocolError::is_offence(&error));
+    let first = read_from(&codec(), &mut io).unwrap();
+    let second = read_from(&codec(), &mut io).unwrap();
+
+    assert_eq!(first, Some((FrameKind::Request, "question".into())));
+    assert_eq!(second, Some((FrameKind::Broadcast, "news".into())));
 }
 
 #[test]
@@ -173,18 +168,16 @@ fn every_reply_comes_back_as_it_was() {
         Reply::Busy,
     ] {
         let mut io = Cursor::new(Vec::new());
-        let back = futures::executor::block_on(async {
-            codec()
-                .write_response(&PROTOCOL, &mut io, reply.clone())
-                .await?;
+        let back = block_on(async {
+            codec().write_reply(&mut io, &reply).await?;
             io.set_position(0);
-            codec().read_response(&PROTOCOL, &mut io).await
+            codec().read_reply(&mut io).await
         });
         assert_eq!(back.unwrap(), reply);
     }
 }
 
-fn any_frame() -> impl Strategy<Value = Frame> {
+fn any_frame() -> impl Strategy<Value = (FrameKind, Vec<u8>)> {
     let kind = prop_oneof![Just(FrameKind::Request), Just(FrameKind::Broadcast)];
     // Around the steps in which room is made, and up to the limit itself.
     let size = prop_oneof![
@@ -195,7 +188,7 @@ fn any_frame() -> impl Strategy<Value = Frame> {
     ];
     (kind, size, any::<u8>()).prop_map(|(kind, size, seed)| {
         let payload = (0..size).map(|i| (i as u8).wrapping_mul(31) ^ seed);
-        Frame::new(kind, payload.collect())
+        (kind, payload.collect())
     })
 }
 
@@ -203,20 +196,24 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_frame_comes_back_as_it_was(frame in any_frame()) {
-        let back = read_back(&written(frame.clone())).unwrap();
-        prop_assert_eq!((back.kind, back.payload), (frame.kind, frame.payload));
+    fn a_frame_comes_back_as_it_was((kind, payload) in any_frame()) {
+        let back = read_back(&written(kind, &payload)).unwrap();
+        prop_assert_eq!(back, Some((kind, payload.into())));
     }
 
     #[test]
-    fn a_frame_cut_short_is_an_error(frame in any_frame(), cut in any::<prop::sample::Index>()) {
-        let bytes = written(frame);
-        let kept = &bytes[..cut.index(bytes.len())];
+    fn a_frame_cut_short_is_an_error(
+        (kind, payload) in any_frame(),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let bytes = written(kind, &payload);
+        let kept = &bytes[..1 + cut.index(bytes.len() - 1)];
         prop_assert_eq!(read_back(kept).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 
     #[test]
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         let _ = read_back(&bytes);
+        let _ = block_on(codec().read_reply(&mut Cursor::new(bytes)));
     }
 }
