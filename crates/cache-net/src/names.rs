@@ -33,13 +33,26 @@ const DNSADDR_RECORD: &str = "dnsaddr=";
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NameError {
     #[error("its host name cannot be resolved: {0}")]
-    Lookup(#[from] NetError),
+    Lookup(NetError),
+    #[error("its host name cannot be resolved: there is no such name")]
+    NoSuchName,
     #[error("its host name cannot be resolved: there is no address of that kind under it")]
     Nothing,
     #[error("its host name cannot be resolved: no name server is configured")]
     NoServer,
     #[error("its host name cannot be resolved: the name servers do not answer")]
     Timeout,
+}
+
+impl From<NetError> for NameError {
+    fn from(error: NetError) -> Self {
+        // hickory tells how it has asked, down to the bits of the query.
+        match error {
+            error if error.is_nx_domain() => Self::NoSuchName,
+            error if error.is_no_records_found() => Self::Nothing,
+            error => Self::Lookup(error),
+        }
+    }
 }
 
 /// Asks name servers.

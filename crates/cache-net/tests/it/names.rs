@@ -64,12 +64,17 @@ async fn a_name_that_stands_for_nobody_yet_is_asked_again() {
     config.name_servers = vec![zone.serve().await];
     config.bootstrap = vec![format!("/dns4/fleet.test/tcp/{port}").parse().unwrap()];
     let host = start(config).await;
-    soon("it is told", async {
-        while host.discovery().await.bootstrap[0].unresolved.is_none() {
+    let told = soon("it is told", async {
+        loop {
+            if let Some(told) = host.discovery().await.bootstrap.remove(0).unresolved {
+                break told;
+            }
             tokio::task::yield_now().await;
         }
     })
     .await;
+    let nothing = "its host name cannot be resolved: there is no address of that kind under it";
+    assert_eq!(told, nothing);
 
     zone.addresses(&IPS[..1]);
 
