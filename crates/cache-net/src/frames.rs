@@ -30,17 +30,21 @@ mod asking;
 mod codec;
 mod connection;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use answering::Answering;
 pub(crate) use asking::Asking;
 pub(crate) use codec::{Codec, Reply};
 
-/// The name under which frames are negotiated. It changes when the layout does.
+/// The name under which frames are negotiated. It changes when the layout does, or [`MOST_CARRIED`].
 const PROTOCOL: StreamProtocol = StreamProtocol::new("/ghmesh/frame/1");
 
-/// A stream that has carried more, either way, is not used again. yamux grants a stream room for
-/// 256 KiB that are not read yet, and more once half of that was read, and never less again: what
-/// a peer could fill of streams that are kept is no more than of new ones.
-const MOST_CARRIED: usize = 128 * 1024 - 1;
+/// A stream that has carried more, either way, is not used again by either side. yamux grants a
+/// stream room for 256 KiB that are not read yet, and more once half of that was read, the few bytes
+/// of its negotiation among them, and never less again: what a peer could fill of streams that are
+/// kept is no more than of new ones.
+const MOST_CARRIED: usize = 127 * 1024;
 
 /// What a stream has carried. Both sides count the same.
 #[derive(Clone, Copy, Default)]
@@ -65,7 +69,7 @@ pub(crate) struct Behaviour {
     asking: Arc<Asking>,
     answering: Arc<Answering>,
     in_flight: usize,
-    /// Connections that nobody has told yet that they are known. Bounded by the connections.
+    /// Connections that are not told yet that they are known. Emptied each time the swarm asks.
     fresh: VecDeque<(PeerId, ConnectionId)>,
 }
 
@@ -119,7 +123,6 @@ impl NetworkBehaviour for Behaviour {
                 self.fresh.push_back((made.peer_id, made.connection_id));
             }
             FromSwarm::ConnectionClosed(closed) => {
-                self.fresh.retain(|(_, id)| *id != closed.connection_id);
                 self.asking
                     .disconnected(closed.connection_id, closed.peer_id);
             }
@@ -136,7 +139,7 @@ impl NetworkBehaviour for Behaviour {
         match event {}
     }
 
-    /// By the time that the swarm asks, it has told its owner of the connection.
+    /// The swarm hands out its own events before it asks: by now its owner knows of the connection.
     fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Infallible, THandlerInEvent<Self>>> {
         match self.fresh.pop_front() {
             Some((peer_id, id)) => Poll::Ready(ToSwarm::NotifyHandler {

@@ -53,8 +53,11 @@ impl Intake {
         kind: Kind,
         frame: Bytes,
     ) -> Option<oneshot::Receiver<Bytes>> {
-        self.roster.heard(from);
         self.counters.bytes_received.add(frame.len());
+        // Where not, we are leaving.
+        if !self.roster.heard(from) {
+            return None;
+        }
         if !self.rates.admits(from, kind) {
             self.counters.too_many.one();
             tracing::debug!(%from, ?kind, "sends more than a peer may, refused one more frame");

@@ -224,7 +224,7 @@ impl P2p {
     /// Asks one peer, if it is connected.
     async fn ask_peer(&self, to: PeerId, frame: Bytes) -> Result<Bytes, TransportError> {
         self.check_size(&frame)?;
-        if self.commands.is_closed() {
+        if self.asking.is_closed() {
             return Err(TransportError::Closed);
         }
         let Some(route) = self.roster.route(&to) else {
@@ -251,10 +251,9 @@ impl P2p {
         to: libp2p::PeerId,
         kind: FrameKind,
         frame: &[u8],
-        slot: Slot,
-    ) -> Result<Bytes, TransportError> {
         // Free for the next as soon as whoever waits for this one drops it.
-        let _slot = slot;
+        _slot: Slot,
+    ) -> Result<Bytes, TransportError> {
         let reply = self.asking.ask(&to, kind, frame).await?;
         self.roster.heard(&to);
         match reply {

@@ -260,11 +260,11 @@ impl Roster {
         }
     }
 
-    /// Notes that a peer has sent a frame or an answer: it is no longer suspect.
-    pub(crate) fn heard(&self, peer: &libp2p::PeerId) {
-        if let Some(mut peer) = self.peers.get_mut(&name(peer)) {
-            peer.suspicion = None;
-        }
+    /// Notes that a peer has sent a frame or an answer: it is no longer suspect. Tells whether it is
+    /// one of the peers.
+    pub(crate) fn heard(&self, peer: &libp2p::PeerId) -> bool {
+        let peer = self.peers.get_mut(&name(peer));
+        peer.map(|mut peer| peer.suspicion = None).is_some()
     }
 
     /// Notes that a peer has let a frame time out: it is suspect until it is heard.

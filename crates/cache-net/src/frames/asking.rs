@@ -28,8 +28,8 @@ pub(crate) struct Asking {
     codec: Codec,
     shunned: Arc<Shunned>,
     counters: Arc<Counters>,
-    /// Those that are kept where there are several come first: direct before relayed, and the older
-    /// before the younger. Bounded by the swarm's connection limits.
+    /// Direct before relayed, then the oldest first: the first one is kept where others are found
+    /// superfluous. Bounded by the swarm's connection limits.
     lines: DashMap<PeerId, Vec<Arc<Line>>>,
     closed: AtomicBool,
 }
@@ -62,7 +62,7 @@ impl Asking {
     /// Sends a frame, and waits for its reply without a deadline. Dropped, it resets the stream.
     ///
     /// Where the connection goes down meanwhile and there is another one, the frame is sent again
-    /// over that, and the peer may get it twice.
+    /// over that, and the peer may get it more than once.
     pub(crate) async fn ask(
         &self,
         to: &PeerId,
@@ -70,7 +70,7 @@ impl Asking {
         frame: &[u8],
     ) -> Result<Reply, TransportError> {
         let lines = self.lines.get(to).map(|lines| lines.clone());
-        for line in lines.unwrap_or_default() {
+        for line in lines.into_iter().flatten() {
             let Some(lane) = line.lane().await else {
                 continue;
             };
@@ -79,7 +79,7 @@ impl Asking {
                 return outcome.map_err(|error| self.refused(to, &error));
             }
         }
-        Err(match self.closed.load(Ordering::Relaxed) {
+        Err(match self.is_closed() {
             true => TransportError::Closed,
             false => TransportError::Unreachable(name(to)),
         })
@@ -147,6 +147,10 @@ impl Asking {
             lines.retain(|line| line.id != id);
             lines.is_empty()
         });
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
     }
 
     /// From now on nobody is asked any more, and whoever waits for a reply is told why.

@@ -52,10 +52,10 @@ pub(crate) enum ProtocolError {
     UnknownKind(u8),
     #[error("too much is being read already")]
     NoRoom,
-    #[error("something came that nothing was due to")]
+    #[error("something came out of turn")]
     OutOfTurn,
-    #[error("a refusal that carries {0} bytes")]
-    Laden(usize),
+    #[error("a refusal with something in it")]
+    RefusalWithPayload,
 }
 
 impl ProtocolError {
@@ -64,7 +64,7 @@ impl ProtocolError {
     pub(crate) fn is_offence(error: &io::Error) -> bool {
         match Self::inside(error) {
             Some(Self::TooLarge { size, limit }) => *size > MAX_FRAME.max(*limit),
-            Some(Self::UnknownKind(_) | Self::OutOfTurn | Self::Laden(_)) => true,
+            Some(Self::UnknownKind(_) | Self::OutOfTurn | Self::RefusalWithPayload) => true,
             Some(Self::NoRoom) | None => false,
         }
     }
@@ -139,11 +139,10 @@ impl Codec {
         let mut header = [0; HEADER];
         io.read_exact(&mut header).await?;
         let [kind, length @ ..] = header;
-        let payload = self.read(io, length).await?;
         match kind {
-            ANSWERED => Ok(Reply::Answered(payload)),
-            DECLINED | BUSY if !payload.is_empty() => {
-                Err(ProtocolError::Laden(payload.len()).into())
+            ANSWERED => Ok(Reply::Answered(self.read(io, length).await?)),
+            DECLINED | BUSY if length != [0; LENGTH] => {
+                Err(ProtocolError::RefusalWithPayload.into())
             }
             DECLINED => Ok(Reply::Declined),
             BUSY => Ok(Reply::Busy),

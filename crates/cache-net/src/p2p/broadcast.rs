@@ -19,7 +19,7 @@ impl P2p {
     /// [`broadcast`](cache_core::Transport::broadcast), all of it within one deadline.
     pub(super) async fn broadcast_to_all(&self, frame: Bytes) -> Result<Delivery, TransportError> {
         self.check_size(&frame)?;
-        if self.commands.is_closed() {
+        if self.asking.is_closed() {
             return Err(TransportError::Closed);
         }
         let mut peers = self.roster.names();

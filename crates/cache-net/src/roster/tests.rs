@@ -97,19 +97,20 @@ async fn a_measured_round_trip_is_shown() {
 async fn a_peer_that_lets_a_frame_time_out_is_suspect_until_it_is_heard() {
     let (roster, peer) = twice_connected();
     assert!(!roster.is_suspect(&name(&peer)));
-    let heard: [&dyn Fn(); 2] = [&|| roster.heard(&peer), &|| {
-        roster.connected(
+    let heard: [&dyn Fn() -> bool; 2] = [&|| roster.heard(&peer), &|| {
+        !roster.connected(
             peer,
             id(3),
             &dialled("/ip4/192.0.2.1/tcp/4001"),
             Source::Bootstrap,
-        );
+        )
     }];
+    assert!(!roster.heard(&libp2p::PeerId::random()));
 
     for hear in heard {
         roster.timed_out(&name(&peer));
         assert!(roster.is_suspect(&name(&peer)));
-        hear();
+        assert!(hear());
         assert!(!roster.is_suspect(&name(&peer)));
     }
 }
