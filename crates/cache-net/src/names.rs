@@ -47,10 +47,12 @@ pub(crate) enum NameError {
 impl From<NetError> for NameError {
     fn from(error: NetError) -> Self {
         // hickory tells how it has asked, down to the bits of the query.
-        match error {
-            error if error.is_nx_domain() => Self::NoSuchName,
-            error if error.is_no_records_found() => Self::Nothing,
-            error => Self::Lookup(error),
+        if error.is_nx_domain() {
+            Self::NoSuchName
+        } else if error.is_no_records_found() {
+            Self::Nothing
+        } else {
+            Self::Lookup(error)
         }
     }
 }

@@ -45,14 +45,17 @@ impl Zone {
 
     fn answer(&self, question: &Message) -> Message {
         let mut answer = Message::new(question.id, MessageType::Response, OpCode::Query);
+        let records = self.0.lock().unwrap();
+        answer.metadata.response_code = match records.is_empty() {
+            true => ResponseCode::NXDomain,
+            false => ResponseCode::NoError,
+        };
         for query in &question.queries {
             answer.add_query(query.clone());
-            let records = self.0.lock().unwrap();
             for data in records.iter().filter(|data| fits(data, query.query_type())) {
                 answer.add_answer(Record::from_rdata(query.name().clone(), 0, data.clone()));
             }
         }
-        answer.metadata.response_code = ResponseCode::NoError;
         answer
     }
 }
