@@ -13,7 +13,7 @@ use crate::frames::Reply;
 use crate::identity::name;
 use crate::inbound;
 use crate::metrics::Counters;
-use crate::rates::{Kind, Rates};
+use crate::rates::{Rates, Way};
 use crate::roster::Roster;
 
 /// Takes a peer's frames or refuses them, and bounds what they are answered with.
@@ -50,7 +50,7 @@ impl Intake {
     pub(crate) fn offer(
         &self,
         from: &PeerId,
-        kind: Kind,
+        way: Way,
         frame: Bytes,
     ) -> Option<oneshot::Receiver<Bytes>> {
         self.counters.bytes_received.add(frame.len());
@@ -58,17 +58,17 @@ impl Intake {
         if !self.roster.heard(from) {
             return None;
         }
-        if !self.rates.admits(from, kind) {
+        if !self.rates.admits(from, way) {
             self.counters.too_many.one();
-            tracing::debug!(%from, ?kind, "sends more than a peer may, refused one more frame");
+            tracing::debug!(%from, ?way, "sends more than a peer may, refused one more frame");
             return None;
         }
         let (reply, replied) = Replier::new();
         let inbound = Inbound {
             from: name(from),
-            kind: match kind {
-                Kind::Request => FrameKind::Request,
-                Kind::Broadcast | Kind::Published(_) => FrameKind::Broadcast,
+            kind: match way {
+                Way::Direct(kind) => kind,
+                Way::Published(_) => FrameKind::Broadcast,
             },
             frame,
             reply,
@@ -83,14 +83,10 @@ impl Intake {
 
     /// Has a frame answered, within the deadline.
     pub(crate) async fn answer(&self, from: &PeerId, kind: FrameKind, frame: Bytes) -> Reply {
-        let kind = match kind {
-            FrameKind::Request => Kind::Request,
-            FrameKind::Broadcast => Kind::Broadcast,
-        };
-        if kind == Kind::Request {
+        if kind == FrameKind::Request {
             self.roster.used(&name(from));
         }
-        let Some(replied) = self.offer(from, kind, frame) else {
+        let Some(replied) = self.offer(from, Way::Direct(kind), frame) else {
             return Reply::Busy;
         };
         match timeout(self.limits.deadline, replied).await {

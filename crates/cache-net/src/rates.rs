@@ -5,6 +5,7 @@
 
 use std::num::NonZeroU32;
 
+use cache_core::FrameKind;
 use governor::clock::{Clock, MonotonicClock};
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
@@ -32,10 +33,9 @@ pub(crate) struct Rates<C: Clock = MonotonicClock> {
 
 /// How a frame has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Request,
-    /// Sent to us alone, and to be acknowledged.
-    Broadcast,
+pub(crate) enum Way {
+    /// Sent to us, by who awaits a reply.
+    Direct(FrameKind),
     /// Passed on, in a message of so many bytes.
     Published(usize),
 }
@@ -65,13 +65,13 @@ impl<C: Clock + Clone> Rates<C> {
         }
     }
 
-    /// Whether one more frame of this kind may be taken from the peer now.
-    pub(crate) fn admits(&self, from: &PeerId, kind: Kind) -> bool {
-        match kind {
-            Kind::Request => self.requests.check_key(from).is_ok(),
-            Kind::Broadcast => self.broadcasts.check_key(from).is_ok(),
+    /// Whether one more frame that has come this way may be taken from the peer now.
+    pub(crate) fn admits(&self, from: &PeerId, way: Way) -> bool {
+        match way {
+            Way::Direct(FrameKind::Request) => self.requests.check_key(from).is_ok(),
+            Way::Direct(FrameKind::Broadcast) => self.broadcasts.check_key(from).is_ok(),
             // What is too much of one peer uses up nothing of what there is for all.
-            Kind::Published(bytes) => {
+            Way::Published(bytes) => {
                 self.broadcasts.check_key(from).is_ok() && self.admits_published(bytes)
             }
         }

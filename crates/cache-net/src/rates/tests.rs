@@ -6,6 +6,9 @@ use governor::clock::FakeRelativeClock;
 
 use super::*;
 
+const REQUEST: Way = Way::Direct(FrameKind::Request);
+const BROADCAST: Way = Way::Direct(FrameKind::Broadcast);
+
 fn rates() -> (Rates<FakeRelativeClock>, FakeRelativeClock) {
     let clock = FakeRelativeClock::default();
     let limits = Limits {
@@ -18,8 +21,8 @@ fn rates() -> (Rates<FakeRelativeClock>, FakeRelativeClock) {
 }
 
 /// How many of `tries` frames are taken.
-fn taken(rates: &Rates<FakeRelativeClock>, from: &PeerId, kind: Kind, tries: usize) -> usize {
-    (0..tries).filter(|_| rates.admits(from, kind)).count()
+fn taken(rates: &Rates<FakeRelativeClock>, from: &PeerId, way: Way, tries: usize) -> usize {
+    (0..tries).filter(|_| rates.admits(from, way)).count()
 }
 
 #[test]
@@ -27,9 +30,9 @@ fn a_peer_may_send_what_a_second_allows_and_more_as_time_goes_by() {
     let (rates, clock) = rates();
     let peer = PeerId::random();
 
-    assert_eq!(taken(&rates, &peer, Kind::Request, 100), 10);
+    assert_eq!(taken(&rates, &peer, REQUEST, 100), 10);
     clock.advance(Duration::from_millis(300));
-    assert_eq!(taken(&rates, &peer, Kind::Request, 100), 3);
+    assert_eq!(taken(&rates, &peer, REQUEST, 100), 3);
 }
 
 #[test]
@@ -37,10 +40,10 @@ fn neither_another_peer_nor_another_kind_pays_for_it() {
     let (rates, _) = rates();
     let [wild, calm] = [PeerId::random(), PeerId::random()];
 
-    taken(&rates, &wild, Kind::Request, 100);
+    taken(&rates, &wild, REQUEST, 100);
 
-    assert_eq!(taken(&rates, &calm, Kind::Request, 10), 10);
-    assert_eq!(taken(&rates, &wild, Kind::Broadcast, 10), 5);
+    assert_eq!(taken(&rates, &calm, REQUEST, 10), 10);
+    assert_eq!(taken(&rates, &wild, BROADCAST, 10), 5);
 }
 
 #[test]
@@ -48,16 +51,16 @@ fn what_one_peer_passes_on_beyond_its_bound_leaves_the_others_what_there_is_for_
     let (rates, _) = rates();
     let [wild, calm] = [PeerId::random(), PeerId::random()];
 
-    assert_eq!(taken(&rates, &wild, Kind::Published(100), 100), 5);
-    assert_eq!(taken(&rates, &calm, Kind::Published(100), 5), 5);
-    assert_eq!(taken(&rates, &PeerId::random(), Kind::Published(100), 5), 0);
+    assert_eq!(taken(&rates, &wild, Way::Published(100), 100), 5);
+    assert_eq!(taken(&rates, &calm, Way::Published(100), 5), 5);
+    assert_eq!(taken(&rates, &PeerId::random(), Way::Published(100), 5), 0);
 }
 
 #[test]
 fn who_has_sent_nothing_for_a_second_is_forgotten() {
     let (rates, clock) = rates();
     for _ in 0..100 {
-        rates.admits(&PeerId::random(), Kind::Request);
+        rates.admits(&PeerId::random(), REQUEST);
     }
 
     clock.advance(Duration::from_secs(2));

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 use super::{Publication, SwarmTask};
 use crate::gossip::{SETTLED, frame, is_in_mesh, publish, published_len};
 use crate::identity::name;
-use crate::rates::Kind;
+use crate::rates::Way;
 
 /// A published frame that waits for the layer above.
 pub(crate) struct Judged {
@@ -84,8 +84,8 @@ impl SwarmTask {
 
     fn hear(&mut self, from: PeerId, id: MessageId, message: Message) {
         self.counters.gossip_received.one();
-        let kind = Kind::Published(message.data.len());
-        let Some(replied) = self.intake.offer(&from, kind, frame(message)) else {
+        let way = Way::Published(message.data.len());
+        let Some(replied) = self.intake.offer(&from, way, frame(message)) else {
             self.judged(&Judged {
                 id,
                 from,

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cache_core::{PeerId, Transport};
+use cache_core::{PeerId, Transport, TransportError};
 use cache_net::{Config, Membership, Multiaddr, P2p, Redial};
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 /// Long enough for the slowest machine; a test that meets it has failed.
@@ -82,6 +83,12 @@ pub(crate) fn echo(host: &Arc<P2p>) {
             inbound.reply.send(frame);
         }
     });
+}
+
+/// Has `asker` ask for a reply in a task of its own, which nothing else wakes.
+pub(crate) fn asking(asker: &Arc<P2p>, to: &P2p) -> JoinHandle<Result<Bytes, TransportError>> {
+    let (asker, to) = (Arc::clone(asker), to.local_peer());
+    tokio::spawn(async move { asker.request(to, frame(1)).await })
 }
 
 pub(crate) fn frame(size: usize) -> Bytes {

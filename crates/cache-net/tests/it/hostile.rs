@@ -72,9 +72,8 @@ async fn half_open_connections_of_one_address_keep_nobody_else_out() {
 async fn a_length_of_four_gigabytes_costs_its_sender_the_connection() {
     let (host, other) = pair().await;
     echo(&host);
-    let rogue = Rogue::connect(address(&host)).await;
+    let rogue = Rogue::connect(&host).await;
     let name = rogue.name();
-    until("connected", || names(&host).contains(&name)).await;
 
     let rogue = rogue.send([vec![0, 0xff, 0xff, 0xff, 0xff]]);
 
@@ -88,9 +87,8 @@ async fn a_length_of_four_gigabytes_costs_its_sender_the_connection() {
 async fn random_bytes_in_place_of_frames_cost_their_sender_the_connection() {
     let (host, other) = pair().await;
     echo(&host);
-    let rogue = Rogue::connect(address(&host)).await;
+    let rogue = Rogue::connect(&host).await;
     let name = rogue.name();
-    until("connected", || names(&host).contains(&name)).await;
 
     let noise = |seed: u32| {
         let bytes = (1..5000_u32).map(move |i| (i.wrapping_mul(2_654_435_761) >> 13) as u8);
@@ -108,9 +106,7 @@ async fn random_bytes_in_place_of_frames_cost_their_sender_the_connection() {
 async fn frames_that_are_announced_and_never_come_tie_up_no_room_for_others() {
     let (host, other) = pair().await;
     echo(&host);
-    let rogue = Rogue::connect(address(&host)).await;
-    let name = rogue.name();
-    until("connected", || names(&host).contains(&name)).await;
+    let rogue = Rogue::connect(&host).await;
 
     // 100 frames of 8 MiB, of which the first bytes come.
     let begun = [&[0, 0, 0x80, 0, 0][..], &[7; 100]].concat();
@@ -127,9 +123,8 @@ async fn frames_that_are_announced_and_never_come_tie_up_no_room_for_others() {
 async fn a_second_frame_before_the_reply_to_the_first_costs_its_sender_the_connection() {
     // It answers nothing.
     let host = start(member()).await;
-    let rogue = Rogue::connect(address(&host)).await;
+    let rogue = Rogue::connect(&host).await;
     let name = rogue.name();
-    until("connected", || names(&host).contains(&name)).await;
 
     let empty = [0; 5];
     let rogue = rogue.send([[empty, empty].concat()]);
@@ -141,9 +136,8 @@ async fn a_second_frame_before_the_reply_to_the_first_costs_its_sender_the_conne
 #[tokio::test]
 async fn what_a_peer_says_unasked_is_taken_for_no_reply() {
     let host = start(member()).await;
-    let rogue = Rogue::connect(address(&host)).await;
+    let rogue = Rogue::connect(&host).await;
     let name = rogue.name();
-    until("connected", || names(&host).contains(&name)).await;
     let rogue = rogue.answer(b"\0\0\0\0\x03yes\0\0\0\0\x03lie");
 
     for _ in 0..3 {
@@ -158,9 +152,8 @@ async fn a_reply_that_is_none_costs_its_sender_the_connection() {
     let refusal_with_something_in_it = b"\x02\0\0\0\x03why";
     for reply in [&unknown[..], refusal_with_something_in_it] {
         let host = start(member()).await;
-        let rogue = Rogue::connect(address(&host)).await;
+        let rogue = Rogue::connect(&host).await;
         let name = rogue.name();
-        until("connected", || names(&host).contains(&name)).await;
         let rogue = rogue.answer(reply);
 
         let outcome = host.request(name, frame(10)).await;

@@ -62,7 +62,7 @@ async fn half_sent_frames() {
     let other = start(member_knowing(&[&host])).await;
     connected(&host, &other).await;
     echo(&host);
-    let rogue = Rogue::connect(address(&host)).await;
+    let rogue = Rogue::connect(&host).await;
     let mut begun = vec![0, 0, 0x80, 0, 0];
     begun.resize(8 * MIB + 4, 7);
     let begun = Bytes::from(begun);

@@ -278,11 +278,7 @@ async fn what_is_under_way_ends_when_the_host_is_closed() {
     let closing = start(config).await;
     connected(&closing, &answerer).await;
 
-    // In a task of its own, which nothing else wakes.
-    let asked = tokio::spawn({
-        let (asker, to) = (Arc::clone(&closing), answerer.local_peer());
-        async move { asker.request(to, frame(1)).await }
-    });
+    let asked = asking(&closing, &answerer);
     let _held = answerer.accept().await.unwrap();
     closing.close().await;
     let outcome = soon("end", asked).await.unwrap();

@@ -8,14 +8,14 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cache_net::Multiaddr;
+use cache_net::P2p;
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
 use libp2p::request_response::{self, Codec, Event, Message, ProtocolSupport};
 use libp2p::swarm::SwarmEvent;
 use libp2p::{PeerId, StreamProtocol, Swarm, SwarmBuilder, noise, tcp, yamux};
 use tokio::task::JoinHandle;
 
-use crate::fleet::SECRET;
+use crate::fleet::*;
 
 /// Writes bytes where a frame belongs, and reads whatever comes back. Closes each stream after one
 /// frame.
@@ -80,7 +80,8 @@ pub(crate) struct Rogue {
 }
 
 impl Rogue {
-    pub(crate) async fn connect(host: Multiaddr) -> Self {
+    /// Returns once the host lists it among its peers.
+    pub(crate) async fn connect(to: &P2p) -> Self {
         let members = |key: &libp2p::identity::Keypair| {
             noise::Config::new(key).map(|noise| noise.with_prologue(SECRET.to_vec()))
         };
@@ -102,7 +103,7 @@ impl Rogue {
                 config.with_idle_connection_timeout(Duration::from_secs(3600))
             })
             .build();
-        swarm.dial(host).unwrap();
+        swarm.dial(address(to)).unwrap();
         let host = loop {
             if let SwarmEvent::ConnectionEstablished { peer_id, .. } =
                 swarm.select_next_some().await
@@ -110,7 +111,9 @@ impl Rogue {
                 break peer_id;
             }
         };
-        Self { swarm, host }
+        let rogue = Self { swarm, host };
+        until("connected", || names(to).contains(&rogue.name())).await;
+        rogue
     }
 
     /// Its name, as the host's peers show it.

@@ -33,11 +33,7 @@ async fn nobody_waits_any_longer_for_what_a_reported_peer_was_asked() {
     let host = start(config).await;
     connected(&host, &offender).await;
 
-    // In a task of its own, which nothing else wakes.
-    let asked = tokio::spawn({
-        let (asker, to) = (host.clone(), offender.local_peer());
-        async move { asker.request(to, frame(1)).await }
-    });
+    let asked = asking(&host, &offender);
     let _held = offender.accept().await.unwrap();
     host.report(offender.local_peer(), Misconduct::Forged);
     let outcome = soon("end", asked).await.unwrap();
